@@ -1,0 +1,164 @@
+//! What was seen on a machine, without judgement.
+//!
+//! A fact that could not be learnt is `None`, and the reason stands in the `unknown` map of its probe: a check that needs it
+//! answers "unknown", never a guess. Every type reads older recordings: a missing key takes its default.
+
+mod engine;
+mod environment;
+mod gl;
+mod gpu;
+mod image;
+mod machine;
+mod session;
+mod ssh;
+mod x11;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use engine::*;
+pub use environment::*;
+pub use gl::*;
+pub use gpu::*;
+pub use image::*;
+pub use machine::*;
+pub use session::*;
+pub use ssh::*;
+pub use x11::*;
+
+/// Names of fields that are `None` in the same struct, each with the reason why it could not be learnt.
+pub type Unknowns = BTreeMap<String, String>;
+
+/// Everything the probes saw. A probe that did not answer leaves `None`; [`Facts::probes`] says how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Facts {
+    /// How each probe that was asked for ended.
+    pub probes: BTreeMap<ProbeId, ProbeRun>,
+    /// The computer and its operating system.
+    pub machine: Option<Machine>,
+    /// The user's session: who, from where, with which variables.
+    pub session: Option<Session>,
+    /// The casa-distro environment and its configuration; `None` inside when there is no environment.
+    pub environment: Option<EnvironmentSearch>,
+    /// The image that the configuration names.
+    pub image: Option<Image>,
+    /// The container engines.
+    pub engines: Option<Engines>,
+    /// The X server that DISPLAY names.
+    pub x11: Option<X11>,
+    /// OpenGL through GLX on the display.
+    pub glx: Option<GlProbe>,
+    /// OpenGL through EGL on the X display.
+    pub egl_x11: Option<GlProbe>,
+    /// OpenGL through EGL on devices, without a display.
+    pub egl_device: Option<GlProbe>,
+    /// OpenGL through EGL without any surface (Mesa's surfaceless platform).
+    pub egl_surfaceless: Option<GlProbe>,
+    /// Vulkan devices.
+    pub vulkan: Option<VulkanProbe>,
+    /// Graphics cards, kernel drivers and device nodes, read from files.
+    pub gpu: Option<Gpu>,
+    /// The ssh agent.
+    pub ssh_agent: Option<SshAgent>,
+}
+
+/// The probes, in the order in which their facts are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeId {
+    /// [`Facts::machine`].
+    Machine,
+    /// [`Facts::session`].
+    Session,
+    /// [`Facts::environment`].
+    Environment,
+    /// [`Facts::image`].
+    Image,
+    /// [`Facts::engines`].
+    Engines,
+    /// [`Facts::x11`].
+    X11,
+    /// [`Facts::glx`].
+    Glx,
+    /// [`Facts::egl_x11`].
+    EglX11,
+    /// [`Facts::egl_device`].
+    EglDevice,
+    /// [`Facts::egl_surfaceless`].
+    EglSurfaceless,
+    /// [`Facts::vulkan`].
+    Vulkan,
+    /// [`Facts::gpu`].
+    Gpu,
+    /// [`Facts::ssh_agent`].
+    SshAgent,
+}
+
+impl ProbeId {
+    /// Every probe.
+    pub const ALL: [Self; 13] = [
+        Self::Machine,
+        Self::Session,
+        Self::Environment,
+        Self::Image,
+        Self::Engines,
+        Self::X11,
+        Self::Glx,
+        Self::EglX11,
+        Self::EglDevice,
+        Self::EglSurfaceless,
+        Self::Vulkan,
+        Self::Gpu,
+        Self::SshAgent,
+    ];
+
+    /// The name under which the probe's facts stand in the JSON document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Session => "session",
+            Self::Environment => "environment",
+            Self::Image => "image",
+            Self::Engines => "engines",
+            Self::X11 => "x11",
+            Self::Glx => "glx",
+            Self::EglX11 => "egl_x11",
+            Self::EglDevice => "egl_device",
+            Self::EglSurfaceless => "egl_surfaceless",
+            Self::Vulkan => "vulkan",
+            Self::Gpu => "gpu",
+            Self::SshAgent => "ssh_agent",
+        }
+    }
+}
+
+/// How a probe ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeRun {
+    /// The end itself.
+    pub end: ProbeEnd,
+    /// Why, for every end but [`ProbeEnd::Answered`].
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Wall time, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: u64,
+}
+
+/// The ends a probe can come to. A hang or a crash of something that a probe looks *at* is a fact inside an answered probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeEnd {
+    /// It told its facts.
+    Answered,
+    /// It was not started, on request or because it has no meaning here.
+    Skipped,
+    /// It did not answer within its limit and was abandoned.
+    TimedOut,
+    /// It failed in a way that its author did not foresee.
+    Crashed,
+}

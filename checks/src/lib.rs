@@ -1,0 +1,20 @@
+//! The checks of casa-doctor: facts in, findings out.
+//!
+//! Nothing here touches the machine. A [`check::Check`] is a record (id, question, the probes it needs, the findings it may
+//! give) and one pure function from [`facts::Facts`] to an [`check::Outcome`]; every check is listed in [`registry`].
+//! That is what makes a recording of a machine judged here give what the machine itself gave.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod check;
+pub mod config;
+pub mod engine;
+pub mod facts;
+pub mod finding;
+pub mod gl;
+pub mod image;
+pub mod registry;
+pub mod renderer;
+pub mod ssh;
+pub mod x11;

@@ -1,0 +1,1 @@
+//! What a GL_RENDERER string means.

@@ -1,0 +1,302 @@
+//! Running a program with a deadline: TERM, then KILL, then walking away.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a program may take to end after TERM, before KILL.
+const TERM_GRACE: Duration = Duration::from_millis(100);
+/// How long a killed program may take to be reaped before it is abandoned: one that hangs in the kernel never is.
+const KILL_GRACE: Duration = Duration::from_millis(100);
+
+/// A program to run: an argument vector, never a shell's line.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    /// The program: a path, or a name to be found on PATH.
+    pub(crate) program: OsString,
+    /// Its arguments.
+    pub(crate) args: Vec<OsString>,
+    /// Variables set (`Some`) or removed (`None`) for it.
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// Whether it starts with an empty environment.
+    pub(crate) clear_env: bool,
+    /// Its working directory.
+    pub(crate) current_dir: Option<PathBuf>,
+    /// What it reads on standard input; nothing when empty.
+    pub(crate) stdin: Vec<u8>,
+    /// How long it may take.
+    pub(crate) limit: Duration,
+    /// How many bytes of standard output, and of standard error, are kept. What exceeds them is read and thrown away.
+    pub(crate) output_limit: usize,
+}
+
+impl Command {
+    /// A program with a limit of its own and 256 KiB of kept output.
+    pub(crate) fn new(program: impl Into<OsString>, limit: Duration) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            clear_env: false,
+            current_dir: None,
+            stdin: Vec::new(),
+            limit,
+            output_limit: 256 * 1024,
+        }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<T: Into<OsString>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), Some(value.into())));
+        self
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CommandEnd {
+    /// It exited.
+    Exited(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It was still running at its deadline and was killed; `abandoned` when not even KILL ended it.
+    TimedOut {
+        /// Whether it may still be there.
+        abandoned: bool,
+    },
+    /// It could not be started.
+    NotStarted(String),
+}
+
+/// What a program left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommandOutput {
+    /// How it ended.
+    pub(crate) end: CommandEnd,
+    /// Standard output, up to the limit.
+    pub(crate) stdout: Vec<u8>,
+    /// Standard error, up to the limit.
+    pub(crate) stderr: Vec<u8>,
+    /// Wall time.
+    pub(crate) duration: Duration,
+}
+
+impl CommandOutput {
+    /// Whether it exited with status 0.
+    pub(crate) fn success(&self) -> bool {
+        self.end == CommandEnd::Exited(0)
+    }
+
+    /// Standard output as text.
+    pub(crate) fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text.
+    pub(crate) fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// The end in words, for a reason: "exited with status 1", "was killed by signal 11".
+    pub(crate) fn end_in_words(&self) -> String {
+        match &self.end {
+            CommandEnd::Exited(status) => format!("exited with status {status}"),
+            CommandEnd::Signal(number) => format!("was killed by signal {number}"),
+            CommandEnd::TimedOut { .. } => format!("did not end within {:.1} s", self.duration.as_secs_f64()),
+            CommandEnd::NotStarted(reason) => format!("could not be started: {reason}"),
+        }
+    }
+}
+
+/// Runs a command on this machine.
+pub(super) fn run(command: &Command) -> CommandOutput {
+    let started = Instant::now();
+    match ProcessTree::spawn(command) {
+        Ok(tree) => tree.finish(started + command.limit, started),
+        Err(error) => CommandOutput {
+            end: CommandEnd::NotStarted(error.to_string()),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            duration: started.elapsed(),
+        },
+    }
+}
+
+/// A running program in a process group of its own, so that whatever it started dies with it.
+#[derive(Debug)]
+pub(crate) struct ProcessTree {
+    child: Child,
+    stdout: Drain,
+    stderr: Drain,
+}
+
+impl ProcessTree {
+    /// Starts it, with threads that drain its output.
+    pub(crate) fn spawn(command: &Command) -> io::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is where commands are started, with deadline, bounds and group")]
+        let mut std_command = std::process::Command::new(&command.program);
+        std_command.args(&command.args);
+        if command.clear_env {
+            std_command.env_clear();
+        }
+        for (name, value) in &command.env {
+            match value {
+                Some(value) => std_command.env(name, value),
+                None => std_command.env_remove(name),
+            };
+        }
+        if let Some(directory) = &command.current_dir {
+            std_command.current_dir(directory);
+        }
+        std_command.stdin(if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+        std_command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut std_command, 0);
+        let mut child = std_command.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = command.stdin.clone();
+            // A program that does not read all of its input is not an error of ours.
+            thread::spawn(move || drop(stdin.write_all(&input)));
+        }
+        let stdout = Drain::start(child.stdout.take(), command.output_limit);
+        let stderr = Drain::start(child.stderr.take(), command.output_limit);
+        Ok(Self { child, stdout, stderr })
+    }
+
+    /// Waits until the deadline, then kills the group. Never waits longer than the graces after it.
+    pub(crate) fn finish(mut self, deadline: Instant, started: Instant) -> CommandOutput {
+        let mut timed_out = false;
+        if !self.wait_until(deadline) {
+            timed_out = true;
+            self.signal(Kill::Term);
+            self.wait_until(Instant::now() + TERM_GRACE);
+        }
+        let duration = started.elapsed();
+        // While the program is not reaped its process group cannot belong to anybody else. This also ends what a program
+        // that exited has left running, which would keep the pipes open.
+        self.signal(Kill::Kill);
+        let reaped = self.wait_until(Instant::now() + KILL_GRACE);
+        let end = match (timed_out, reaped) {
+            (true, _) => CommandEnd::TimedOut { abandoned: !reaped },
+            // `wait_until` saw the end, so this does not wait.
+            (false, _) => self.child.wait().map_or(CommandEnd::Exited(-1), end_of),
+        };
+        if timed_out && reaped {
+            drop(self.child.wait());
+        }
+        CommandOutput { end, stdout: self.stdout.take(), stderr: self.stderr.take(), duration }
+    }
+
+    /// Waits for the end without reaping; tells whether it came.
+    fn wait_until(&mut self, deadline: Instant) -> bool {
+        let mut pause = Duration::from_micros(200);
+        loop {
+            if self.has_ended() {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(4));
+        }
+    }
+
+    #[cfg(unix)]
+    fn has_ended(&self) -> bool {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let Some(pid) = self.pid() else { return true };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+    }
+
+    #[cfg(not(unix))]
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    #[cfg(unix)]
+    fn pid(&self) -> Option<rustix::process::Pid> {
+        i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, kill: Kill) {
+        use rustix::process::{Signal, kill_process_group};
+        let signal = match kill {
+            Kill::Term => Signal::TERM,
+            Kill::Kill => Signal::KILL,
+        };
+        if let Some(group) = self.pid() {
+            // The group may be empty already, which is what is wanted.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&mut self, _: Kill) {
+        // There are no groups and no TERM: the process itself is ended. One that has ended already is no error.
+        let _ = self.child.kill();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kill {
+    Term,
+    Kill,
+}
+
+fn end_of(status: ExitStatus) -> CommandEnd {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return CommandEnd::Signal(signal);
+    }
+    CommandEnd::Exited(status.code().unwrap_or(-1))
+}
+
+/// A pipe that a thread reads to its end, of which the first bytes are kept.
+#[derive(Debug)]
+struct Drain {
+    kept: Arc<Mutex<Vec<u8>>>,
+    done: mpsc::Receiver<()>,
+}
+
+impl Drain {
+    fn start(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (sender, done) = mpsc::channel::<()>();
+        if let Some(mut pipe) = pipe {
+            let kept = Arc::clone(&kept);
+            thread::spawn(move || {
+                let mut buffer = [0; 16 * 1024];
+                while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    let room = limit.saturating_sub(kept.len());
+                    kept.extend_from_slice(&buffer[..read.min(room)]);
+                }
+                drop(sender);
+            });
+        }
+        Self { kept, done }
+    }
+
+    /// What was read so far; waits a moment for the end of the pipe, which somebody who escaped the group may keep open.
+    fn take(&self) -> Vec<u8> {
+        let _ = self.done.recv_timeout(KILL_GRACE);
+        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,1 @@
+//! Starting the container, as casa_distro does and better.

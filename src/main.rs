@@ -1,0 +1,21 @@
+//! casa-doctor finds out why a window, a 3D view or an ssh key does not work in a casa-distro container, and cures it.
+//!
+//! Data flows one way: the [`probes`] look at the machine through the [`host`] and leave facts; the checks (a crate of their
+//! own) turn facts into findings; [`recommend`] turns both into a plan; [`fix`] and [`launch`] carry it out; [`report`]
+//! tells it.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+#![allow(dead_code, unused_imports)] // construction time
+
+mod casa_distro;
+mod cli;
+mod fix;
+mod host;
+mod launch;
+mod output;
+mod probes;
+mod recommend;
+mod report;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

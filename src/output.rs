@@ -1,0 +1,17 @@
+//! The only place that prints: one document on standard output, notices on standard error.
+
+use std::io::{self, Write};
+
+/// Writes a document to standard output. A reader that went away (`| head`) is no error.
+pub(crate) fn document(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes one line to standard error. Nothing can be done about a failure there.
+pub(crate) fn notice(line: &str) {
+    drop(writeln!(io::stderr().lock(), "casa-doctor: {line}"));
+}

@@ -1,0 +1,25 @@
+//! Looking at the machine. Each probe leaves typed facts and judges nothing.
+
+mod engines;
+mod environment;
+mod gpu;
+pub(crate) mod graphics;
+mod image;
+mod machine;
+mod session;
+mod ssh_agent;
+mod x11;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::Host;
+
+/// What every probe is given.
+#[derive(Clone)]
+pub(crate) struct Context {
+    /// The machine.
+    pub(crate) host: Arc<dyn Host>,
+    /// How long one probe may take.
+    pub(crate) limit: Duration,
+}

@@ -1,0 +1,1 @@
+//! The X server, over the X protocol alone.

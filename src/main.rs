@@ -15,6 +15,7 @@ mod output;
 mod probes;
 mod recommend;
 mod report;
+mod xauthority;
 
 fn main() -> std::process::ExitCode {
     cli::main()

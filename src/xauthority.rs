@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn entry(family: u16, address: &[u8], number: &[u8]) -> Entry {
-        Entry { family, address: address.into(), number: number.into(), name: MIT_MAGIC_COOKIE_1.into(), data: Secret(vec![7; 16]) }
+        Entry { family, address: address.into(), number: number.into(), name: MIT_MAGIC_COOKIE_1.into(), data: Secret(vec![238; 16]) }
     }
 
     #[test]
@@ -174,6 +174,6 @@ mod tests {
 
     #[test]
     fn a_cookie_is_not_printed() {
-        assert!(!format!("{:?}", entry(FAMILY_WILD, b"", b"0")).contains("7, 7"));
+        assert!(!format!("{:?}", entry(FAMILY_WILD, b"", b"0")).contains("238"));
     }
 }

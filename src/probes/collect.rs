@@ -1,0 +1,316 @@
+//! Running the probes side by side, each with its limit, so that no one of them can hold up or bring down the others.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use casa_doctor_checks::facts::{Connection, Facts, ProbeEnd, ProbeId, ProbeRun};
+
+use super::{Context, engines, environment, gpu, graphics, image, machine, session, ssh_agent, x11};
+use crate::casa_distro::LocateError;
+
+/// How long after its own limit a probe may still answer before it is abandoned. A probe keeps its limit itself; this is for
+/// the one that cannot, such as a file on a dead network disk.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What to look at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Request {
+    /// The environment as the user named it.
+    pub(crate) environment: Option<OsString>,
+    /// Probes that are not started, each with the reason.
+    pub(crate) skip: Vec<(ProbeId, String)>,
+    /// When the whole run must be over.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Request {
+    fn skipped(&self, probe: ProbeId) -> Option<String> {
+        self.skip.iter().find(|(skipped, _)| *skipped == probe).map(|(_, reason)| reason.clone())
+    }
+}
+
+/// How one probe ended, with the change to the facts that it makes.
+struct Answer {
+    probe: ProbeId,
+    end: ProbeEnd,
+    reason: Option<String>,
+    duration: Duration,
+    write: Box<dyn FnOnce(&mut Facts) + Send>,
+}
+
+/// Starts every probe and waits until each has answered or its time is over.
+///
+/// # Errors
+///
+/// When the user named an environment that is not there.
+pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, LocateError> {
+    let started = Instant::now();
+    let (sender, receiver) = mpsc::channel::<Answer>();
+    let (refusal_sender, refusal) = mpsc::channel::<LocateError>();
+    let mut starter = Starter { context, request, sender, pending: Vec::new() };
+
+    starter.start(ProbeId::Machine, |context| {
+        let facts = machine::probe(context);
+        Box::new(move |all| all.machine = Some(facts))
+    });
+    starter.start(ProbeId::Session, |context| {
+        let facts = session::probe(context);
+        Box::new(move |all| all.session = Some(facts))
+    });
+    starter.start(ProbeId::Engines, |context| {
+        let facts = engines::probe(context);
+        Box::new(move |all| all.engines = Some(facts))
+    });
+    starter.start(ProbeId::Gpu, |context| {
+        let facts = gpu::probe(context);
+        Box::new(move |all| all.gpu = Some(facts))
+    });
+    starter.start(ProbeId::SshAgent, |context| {
+        let facts = ssh_agent::probe(context);
+        Box::new(move |all| all.ssh_agent = Some(facts))
+    });
+    starter.start(ProbeId::EglDevice, |context| {
+        let facts = graphics::probe_egl_device(context);
+        Box::new(move |all| all.egl_device = Some(facts))
+    });
+    starter.start(ProbeId::EglSurfaceless, |context| {
+        let facts = graphics::probe_egl_surfaceless(context);
+        Box::new(move |all| all.egl_surfaceless = Some(facts))
+    });
+    starter.start(ProbeId::Vulkan, |context| {
+        let facts = graphics::probe_vulkan(context);
+        Box::new(move |all| all.vulkan = Some(facts))
+    });
+    starter.start_environment(refusal_sender);
+    let held = starter.start_display();
+
+    let facts = starter.gather(&receiver, started);
+    // The connection to the X server outlives the children: a server that resets when its last client leaves would
+    // otherwise shut out those that are just connecting.
+    drop(held);
+    match refusal.try_recv() {
+        Ok(error) => Err(error),
+        Err(_) => Ok(facts),
+    }
+}
+
+type Write = Box<dyn FnOnce(&mut Facts) + Send>;
+
+/// Starts probes in threads and remembers which have not answered yet.
+struct Starter<'a> {
+    context: &'a Context,
+    request: &'a Request,
+    sender: Sender<Answer>,
+    /// Probes that have not answered, with the number of limits that they may use up (one for each probe they wait for).
+    pending: Vec<(ProbeId, u32)>,
+}
+
+impl Starter<'_> {
+    fn start(&mut self, probe: ProbeId, work: impl FnOnce(&Context) -> Write + Send + 'static) {
+        self.pending.push((probe, 1));
+        if let Some(reason) = self.request.skipped(probe) {
+            send(&self.sender, probe, skipped(reason));
+            return;
+        }
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        thread::spawn(move || guarded(&sender, probe, || Done::answered(work(&context))));
+    }
+
+    /// The environment, and after it the image that it names.
+    fn start_environment(&mut self, refusal: Sender<LocateError>) {
+        self.pending.extend([(ProbeId::Environment, 1), (ProbeId::Image, 2)]);
+        let skip_image = self.request.skipped(ProbeId::Image);
+        if let Some(reason) = self.request.skipped(ProbeId::Environment) {
+            send(&self.sender, ProbeId::Environment, skipped(reason.clone()));
+            send(&self.sender, ProbeId::Image, skipped(reason));
+            return;
+        }
+        let (context, sender, named) = (self.context.clone(), self.sender.clone(), self.request.environment.clone());
+        thread::spawn(move || {
+            let mut found = None;
+            guarded(&sender, ProbeId::Environment, || match environment::probe(&context, named.as_deref()) {
+                Ok(search) => {
+                    found = search.found.clone();
+                    Done::answered(Box::new(move |all| all.environment = Some(search)))
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    // The receiver waits for every answer before it looks here.
+                    drop(refusal.send(error));
+                    skipped(reason)
+                }
+            });
+            guarded(&sender, ProbeId::Image, || match (skip_image, found) {
+                (Some(reason), _) => skipped(reason),
+                (None, None) => skipped("there is no environment that names an image".into()),
+                (None, Some(environment)) => match image::probe(&context, &environment) {
+                    Some(facts) => Done::answered(Box::new(move |all| all.image = Some(facts))),
+                    None => skipped("the configuration names no image".into()),
+                },
+            });
+        });
+    }
+
+    /// The X server, and after it what needs its display. Gives the connection that is to be held.
+    fn start_display(&mut self) -> mpsc::Receiver<x11::Held> {
+        let (hold, held) = mpsc::channel();
+        const ON_DISPLAY: [ProbeId; 2] = [ProbeId::Glx, ProbeId::EglX11];
+        self.pending.push((ProbeId::X11, 1));
+        self.pending.extend(ON_DISPLAY.map(|probe| (probe, 2)));
+        if let Some(reason) = self.request.skipped(ProbeId::X11) {
+            for probe in [ProbeId::X11, ProbeId::Glx, ProbeId::EglX11] {
+                send(&self.sender, probe, skipped(reason.clone()));
+            }
+            return held;
+        }
+        let skips = ON_DISPLAY.map(|probe| self.request.skipped(probe));
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        thread::spawn(move || {
+            let mut display = Display::Unknown;
+            guarded(&sender, ProbeId::X11, || {
+                let (facts, connection) = x11::probe(&context);
+                display = Display::of(&facts.connection);
+                if let Some(connection) = connection {
+                    // The run may be over already.
+                    let _ = hold.send(connection);
+                }
+                Done::answered(Box::new(move |all| all.x11 = Some(facts)))
+            });
+            for (probe, skip) in ON_DISPLAY.into_iter().zip(skips) {
+                let reason = skip.or_else(|| display.why_not());
+                let (context, sender, authority) = (context.clone(), sender.clone(), display.authority());
+                thread::spawn(move || {
+                    guarded(&sender, probe, || match reason {
+                        Some(reason) => skipped(reason),
+                        None if probe == ProbeId::Glx => {
+                            let facts = graphics::probe_glx(&context, authority.as_deref());
+                            Done::answered(Box::new(move |all| all.glx = Some(facts)))
+                        }
+                        None => {
+                            let facts = graphics::probe_egl_x11(&context, authority.as_deref());
+                            Done::answered(Box::new(move |all| all.egl_x11 = Some(facts)))
+                        }
+                    });
+                });
+            }
+        });
+        held
+    }
+
+    /// Waits for the answers.
+    fn gather(self, receiver: &mpsc::Receiver<Answer>, started: Instant) -> Facts {
+        let Self { context, request, sender, mut pending } = self;
+        // Without a sender of our own, threads that all died would be noticed.
+        drop(sender);
+        let mut facts = Facts::default();
+        let due = |limits: u32| {
+            let own = started + context.limit * limits + GRACE;
+            request.deadline.map_or(own, |deadline| deadline.min(own))
+        };
+        while let Some(next) = pending.iter().map(|(_, limits)| due(*limits)).min() {
+            match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(answer) => {
+                    pending.retain(|(probe, _)| *probe != answer.probe);
+                    let duration_ms = u64::try_from(answer.duration.as_millis()).unwrap_or(u64::MAX);
+                    facts.probes.insert(answer.probe, ProbeRun { end: answer.end, reason: answer.reason, duration_ms });
+                    (answer.write)(&mut facts);
+                }
+                Err(error) => {
+                    let now = Instant::now();
+                    let lost = error == RecvTimeoutError::Disconnected;
+                    pending.retain(|(probe, limits)| {
+                        let late = lost || due(*limits) <= now;
+                        if late {
+                            facts.probes.insert(*probe, abandoned(now - started, lost));
+                        }
+                        !late
+                    });
+                }
+            }
+        }
+        facts
+    }
+}
+
+fn abandoned(after: Duration, lost: bool) -> ProbeRun {
+    let (end, reason) = if lost {
+        (ProbeEnd::Crashed, "the probe ended without an answer".to_owned())
+    } else {
+        (ProbeEnd::TimedOut, format!("the probe did not answer within {:.1} s and was abandoned", after.as_secs_f64()))
+    };
+    ProbeRun { end, reason: Some(reason), duration_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }
+}
+
+/// What a probe's thread has to say.
+struct Done {
+    end: ProbeEnd,
+    reason: Option<String>,
+    write: Write,
+}
+
+impl Done {
+    fn answered(write: Write) -> Self {
+        Self { end: ProbeEnd::Answered, reason: None, write }
+    }
+}
+
+fn skipped(reason: String) -> Done {
+    Done { end: ProbeEnd::Skipped, reason: Some(reason), write: Box::new(|_| ()) }
+}
+
+fn send(sender: &Sender<Answer>, probe: ProbeId, done: Done) {
+    let Done { end, reason, write } = done;
+    // Nobody waits any more for a probe that was abandoned.
+    let _ = sender.send(Answer { probe, end, reason, duration: Duration::ZERO, write });
+}
+
+/// Does a probe's work and sends what came of it, a panic included.
+fn guarded(sender: &Sender<Answer>, probe: ProbeId, work: impl FnOnce() -> Done) {
+    let started = Instant::now();
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let reason = format!("internal error in the probe: {}", text.unwrap_or("no message"));
+        Done { end: ProbeEnd::Crashed, reason: Some(reason), write: Box::new(|_| ()) }
+    });
+    let Done { end, reason, write } = done;
+    // Nobody waits any more for a probe that was abandoned.
+    let _ = sender.send(Answer { probe, end, reason, duration: started.elapsed(), write });
+}
+
+/// What the X probe means for the probes that need a display.
+enum Display {
+    Usable { authority: Option<PathBuf> },
+    None,
+    Refused,
+    Unknown,
+}
+
+impl Display {
+    fn of(connection: &Connection) -> Self {
+        match connection {
+            Connection::Connected(server) => Self::Usable { authority: server.cookie_from.clone() },
+            Connection::NoDisplay => Self::None,
+            Connection::Malformed { .. } | Connection::Failed(_) => Self::Refused,
+        }
+    }
+
+    fn why_not(&self) -> Option<String> {
+        match self {
+            Self::Usable { .. } => None,
+            Self::None => Some("DISPLAY is not set".into()),
+            Self::Refused => Some("the X server cannot be reached".into()),
+            Self::Unknown => Some("the X server was not looked at".into()),
+        }
+    }
+
+    fn authority(&self) -> Option<PathBuf> {
+        match self {
+            Self::Usable { authority } => authority.clone(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Predicting which OpenGL mode works, from facts alone.
+//!
+//! Rests on the rule of libglvnd (the X server names the library that OpenGL programs load) and on what is known of each kind
+//! of display; nothing is started. A measurement, where there is one, outranks it.
+
+use casa_doctor_checks::facts::{Facts, ImageContents};
+
+use super::situation::{DisplayKind, NvidiaPath, ServerVendor, nvidia_path, server, server_vendor};
+use super::{Basis, Confidence, OpenGl, Recommendation, Rejected};
+
+/// What a mode is expected to do here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Verdict {
+    mode: OpenGl,
+    outcome: Expected,
+    /// A clause that explains it, without a full stop.
+    reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Expected {
+    /// It is expected to work, and nothing else does it better.
+    Best(Confidence),
+    /// It is expected to work.
+    Works(Confidence),
+    /// It may work; that cannot be told without trying.
+    Unsure,
+    /// It is expected to fail, or to be of no use.
+    Fails,
+}
+
+/// Recommends a mode, or `None` when the display cannot be reached or was not looked at: a mode would be a guess.
+pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
+    let display = DisplayKind::of(facts)?;
+    if display == DisplayKind::Unreachable {
+        return None;
+    }
+    let verdicts = [container(facts, display), nv(facts, display), software(facts, display)];
+    // The order of the array decides between equals: the less intrusive mode first.
+    let chosen = verdicts.iter().filter(|verdict| verdict.outcome != Expected::Fails).min_by_key(|verdict| verdict.outcome);
+    let rejected = |not: Option<OpenGl>| {
+        let others = verdicts.iter().filter(|verdict| Some(verdict.mode) != not);
+        others.map(|verdict| Rejected { opengl: verdict.mode, reason: verdict.reason.clone() }).collect()
+    };
+    Some(match chosen {
+        Some(verdict) => {
+            let confidence = match verdict.outcome {
+                Expected::Best(confidence) | Expected::Works(confidence) => confidence,
+                Expected::Unsure | Expected::Fails => Confidence::Low,
+            };
+            let mut reasons = vec![verdict.reason.clone()];
+            reasons.extend(doubts(facts, verdict.mode));
+            Recommendation { opengl: verdict.mode, basis: Basis::Predicted, confidence, reasons, rejected: rejected(Some(verdict.mode)) }
+        }
+        None => Recommendation {
+            opengl: OpenGl::None,
+            basis: Basis::Predicted,
+            confidence: Confidence::Medium,
+            reasons: vec!["no OpenGL mode is expected to work with this image on this display".into()],
+            rejected: rejected(None),
+        },
+    })
+}
+
+fn contents(facts: &Facts) -> Option<&ImageContents> {
+    facts.image.as_ref()?.contents.as_ref()
+}
+
+/// What keeps a prediction from being certain.
+fn doubts(facts: &Facts, mode: OpenGl) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if contents(facts).is_none() {
+        let reason = facts.image.as_ref().and_then(|image| image.unknown.get("contents"));
+        doubts.push(reason.map_or_else(
+            || "the inside of the image could not be read, so this rests on the display alone".into(),
+            |reason| format!("the inside of the image could not be read ({reason}), so this rests on the display alone"),
+        ));
+    }
+    if mode == OpenGl::Nv
+        && let NvidiaPath::Coherent { doubts: open, .. } = nvidia_path(facts)
+    {
+        doubts.extend(open);
+    }
+    doubts
+}
+
+/// The image's own Mesa.
+fn container(facts: &Facts, display: DisplayKind) -> Verdict {
+    let verdict = |outcome, reason: &str| Verdict { mode: OpenGl::Container, outcome, reason: reason.into() };
+    let image = contents(facts);
+    let lacks_mesa = image.is_some_and(|image| !image.glx_vendors.iter().any(|vendor| vendor == "mesa") && image.glvnd == Some(true));
+    match display {
+        DisplayKind::Headless => verdict(Expected::Best(Confidence::Medium), "DISPLAY is not set, so nothing is drawn on a screen and the image's own OpenGL is the plainest choice"),
+        DisplayKind::Untrusted => verdict(Expected::Fails, "the display came by \"ssh -X\", which hides GLX from programs"),
+        DisplayKind::Remote => verdict(Expected::Unsure, "the display is on another machine, where OpenGL through the X server is mostly refused"),
+        DisplayKind::Nxagent => verdict(Expected::Fails, "the x2go server offers an OpenGL protocol that is too old for today's programs"),
+        DisplayKind::Xquartz => verdict(Expected::Fails, "XQuartz offers no OpenGL that the image's Mesa can use"),
+        _ if lacks_mesa => verdict(Expected::Fails, "the image has no Mesa library for GLX"),
+        DisplayKind::Wslg => verdict(Expected::Best(Confidence::Medium), "Windows draws for Mesa's d3d12 driver in the image"),
+        DisplayKind::Unreachable => verdict(Expected::Unsure, "the X server cannot be reached"),
+        DisplayKind::Local | DisplayKind::Vnc => match server(facts).map(server_vendor) {
+            Some(ServerVendor::Named(names)) if names.iter().any(|name| name == "mesa") => {
+                let known = if image.is_some() { Confidence::High } else { Confidence::Medium };
+                verdict(Expected::Best(known), "your screen is driven by Mesa and so is the OpenGL of the image, so they fit together")
+            }
+            Some(ServerVendor::Named(names)) => Verdict {
+                mode: OpenGl::Container,
+                outcome: Expected::Fails,
+                reason: format!(
+                    "your screen is driven by the {} driver, whose library the image does not have, so the image's own Mesa opens no 3D window",
+                    names.first().map_or("unknown", |name| if name == "nvidia" { "NVIDIA" } else { name })
+                ),
+            },
+            Some(ServerVendor::Unnamed) => match image.map(|image| image.glx_indirect) {
+                Some(true) => verdict(Expected::Works(Confidence::Medium), "the X server names no OpenGL library, and the image then uses its Mesa"),
+                Some(false) => verdict(Expected::Fails, "the X server names no OpenGL library, and the image has none for that case"),
+                None => verdict(Expected::Unsure, "the X server names no OpenGL library, and what the image then uses is not known"),
+            },
+            Some(ServerVendor::NoGlx) => verdict(Expected::Fails, "the X server has no OpenGL (GLX) at all"),
+            None => verdict(Expected::Unsure, "the X server was not asked about OpenGL"),
+        },
+    }
+}
+
+/// The host's NVIDIA driver in the container.
+fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
+    let verdict = |outcome, reason: String| Verdict { mode: OpenGl::Nv, outcome, reason };
+    let (version, doubts) = match nvidia_path(facts) {
+        NvidiaPath::Coherent { version, doubts } => (version, doubts),
+        NvidiaPath::Broken(why) => return verdict(Expected::Fails, why),
+        NvidiaPath::Unknown => return verdict(Expected::Fails, "the graphics cards were not looked at".into()),
+    };
+    let drives = match server(facts).map(server_vendor) {
+        Some(ServerVendor::Named(names)) => names.iter().any(|name| name == "nvidia"),
+        _ => false,
+    };
+    match display {
+        DisplayKind::Local | DisplayKind::Wslg if drives => {
+            let confidence = if doubts.is_empty() && contents(facts).is_some() { Confidence::High } else { Confidence::Medium };
+            verdict(Expected::Best(confidence), format!("your screen is driven by the NVIDIA driver {version}, and only its own library draws on it with the card"))
+        }
+        DisplayKind::Headless => verdict(Expected::Works(Confidence::Low), format!("the NVIDIA driver {version} could be used for computing, but no display asks for it")),
+        DisplayKind::Remote | DisplayKind::Untrusted => {
+            verdict(Expected::Fails, "the display is on another machine, which the NVIDIA card of this one cannot draw on".into())
+        }
+        _ => verdict(Expected::Fails, "the X server is not driven by the NVIDIA card, so its OpenGL library finds no screen".into()),
+    }
+}
+
+/// Software rendering in the image.
+fn software(facts: &Facts, display: DisplayKind) -> Verdict {
+    let verdict = |outcome, reason: &str| Verdict { mode: OpenGl::Software, outcome, reason: reason.into() };
+    let own_mesa = contents(facts).and_then(|image| image.software_mesa);
+    let best = match display {
+        DisplayKind::Remote => Some("the display is on another machine, so pictures are best computed here by the processor and sent as images"),
+        DisplayKind::Untrusted => Some("the display came by \"ssh -X\", which hides GLX, and software rendering does without it"),
+        DisplayKind::Nxagent => Some("the x2go server's OpenGL is too old, and software rendering does without it"),
+        DisplayKind::Xquartz => Some("XQuartz gives containers no usable OpenGL, and software rendering does without it"),
+        _ => None,
+    };
+    match (best, own_mesa) {
+        (Some(reason), Some(true)) => verdict(Expected::Best(Confidence::High), reason),
+        (Some(reason), None) => verdict(Expected::Best(Confidence::Medium), reason),
+        (Some(_), Some(false)) if display == DisplayKind::Remote => verdict(
+            Expected::Works(Confidence::Low),
+            "the display is on another machine; the image lacks /usr/local/lib/mesa, so software rendering must go through the X server's OpenGL protocol",
+        ),
+        (Some(_), Some(false)) => verdict(
+            Expected::Fails,
+            "the image lacks /usr/local/lib/mesa, the software OpenGL that works without the X server's help",
+        ),
+        (None, Some(false)) => match server(facts).map(server_vendor) {
+            Some(ServerVendor::NoGlx) => {
+                verdict(Expected::Fails, "the X server has no OpenGL and the image lacks /usr/local/lib/mesa, which works without it")
+            }
+            _ => verdict(Expected::Works(Confidence::Low), "it works nearly everywhere but is slow, and the image lacks the /usr/local/lib/mesa that is made for it"),
+        },
+        (None, _) => verdict(Expected::Works(Confidence::Medium), "it works nearly everywhere but is slow, because the processor draws instead of a graphics card"),
+    }
+}

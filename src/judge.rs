@@ -2,33 +2,12 @@
 
 use std::time::Instant;
 
-use casa_doctor_checks::check::{Check, Outcome};
+use casa_doctor_checks::check::Outcome;
 use casa_doctor_checks::facts::Facts;
-use casa_doctor_checks::finding::Finding;
 use casa_doctor_checks::registry;
 
 use crate::catalog::Selection;
-
-/// A check with its answer.
-#[derive(Debug)]
-pub(crate) struct CheckRun {
-    /// The check.
-    pub(crate) check: &'static Check,
-    /// Its answer.
-    pub(crate) outcome: Outcome,
-    /// Wall time, in milliseconds.
-    pub(crate) duration_ms: u64,
-}
-
-impl CheckRun {
-    /// What it found.
-    pub(crate) fn findings(&self) -> &[Finding] {
-        match &self.outcome {
-            Outcome::Findings(findings) => findings,
-            _ => &[],
-        }
-    }
-}
+use crate::report::CheckRun;
 
 /// Runs the checks that are wanted. A check whose every finding is unwanted counts as passed only if it found nothing else.
 pub(crate) fn judge(facts: &Facts, selection: &Selection) -> Vec<CheckRun> {

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use casa_doctor_checks::finding::Severity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::recommend::OpenGl;
+use crate::report::FailOn;
 
 /// Shown under `--help`.
 const AFTER_HELP: &str = "\
@@ -95,7 +95,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Environment directory, casa_distro.json, or name of an environment
-    pub(crate) env_dir: Option<OsString>,
+    #[arg(value_name = "ENV")]
+    pub(crate) environment: Option<OsString>,
     /// OpenGL mode; without it the one that was decided for this machine and this display
     #[arg(long, value_name = "MODE")]
     pub(crate) opengl: Option<Mode>,
@@ -107,7 +108,7 @@ pub(crate) struct RunArgs {
     pub(crate) cwd: Option<PathBuf>,
     /// A variable for the container; may be given several times
     #[arg(long = "env", value_name = "K=V", value_parser = variable)]
-    pub(crate) env: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
     /// Another image than the configured one
     #[arg(long, value_name = "PATH")]
     pub(crate) image: Option<PathBuf>,
@@ -194,31 +195,6 @@ impl From<Mode> for OpenGl {
             Mode::Nv => Self::Nv,
             Mode::Container => Self::Container,
             Mode::Software => Self::Software,
-        }
-    }
-}
-
-/// Severities that `--fail-on` takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// Errors
-    Error,
-    /// Errors and warnings
-    Warning,
-    /// Anything
-    Info,
-    /// Nothing
-    Never,
-}
-
-impl FailOn {
-    /// The least severity that fails; `None` for never.
-    pub(crate) const fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Error => Some(Severity::Error),
-            Self::Warning => Some(Severity::Warning),
-            Self::Info => Some(Severity::Info),
-            Self::Never => None,
         }
     }
 }

@@ -2,7 +2,8 @@
 #
 # Functions shared by setup, demo and the tests of the lab.  Source it from a
 # bash script that has `set -euo pipefail`; nothing happens at that time
-# except that the variables below get their values.
+# except that the variables below get their values and PATH is set.
+# shellcheck disable=SC2034  # most of the variables are for those who source this
 
 LAB_ROOT=${CASA_DOCTOR_LAB:-/var/tmp/casa-doctor-lab}
 LAB_USER=casalab
@@ -11,7 +12,8 @@ LAB_USER=casalab
 LAB_SOURCE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # The lab drives the distribution's own programs.  A python3 or a convert that
 # somebody put in front of them would change what is measured.
-LAB_PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+LAB_CALLER_PATH=$PATH
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin
 # Every process started through lab_spawn and lab_start_*; lab_stop_all ends them.
 LAB_PIDS=()
 
@@ -172,7 +174,8 @@ lab_as_user() (
 lab_spawn() {
     local log=$1
     shift
-    setsid -- "${LAB_USER_WORDS[@]}" "$@" >"$log" 2>&1 </dev/null 9>&- &
+    # Descriptor 9 is the lock of setup, which a server must not keep.
+    (cd "/home/$LAB_USER" && exec setsid -- "${LAB_USER_WORDS[@]}" "$@") >"$log" 2>&1 </dev/null 9>&- &
     LAB_SPAWNED=$!
     LAB_PIDS+=("$LAB_SPAWNED")
 }
@@ -223,6 +226,7 @@ lab_free_display() {
 lab_cookie() {
     local file=$1 number=$2 cookie=${3:-$(mcookie)}
     # The file is made first because xauth says so each time it has to make it.
+    # shellcheck disable=SC2016  # the inner shell expands its own arguments
     lab_as_user sh -c 'umask 077; touch "$1"; xauth -q -f "$1" add ":$2" . "$3"; xauth -f "$1" nlist ":$2" | sed "s/^..../ffff/" | xauth -q -f "$1" nmerge -' \
         sh "$file" "$number" "$cookie"
 }

@@ -102,7 +102,7 @@ fn plan_section(out: &mut String, document: &Document) {
 /// Prose in which only back-ticks keep their meaning: what stands between two of them is left as it is.
 pub(crate) fn prose(text: &str) -> String {
     let text = harmless(text);
-    let paired = text.matches('`').count() % 2 == 0;
+    let paired = text.matches('`').count().is_multiple_of(2);
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for character in text.chars() {

@@ -96,7 +96,7 @@ impl Page {
 
     /// A table, indented and not wider than the page.
     pub(crate) fn table<const N: usize>(&mut self, headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
-        let width = u16::try_from(self.width - INDENT).unwrap_or(u16::MAX);
+        let width = u16::try_from(self.width.saturating_sub(INDENT)).unwrap_or(u16::MAX);
         let mut table = Table::new();
         table.load_style(table_style(self.unicode));
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width).set_header(headings);

@@ -4,6 +4,7 @@ use owo_colors::Style;
 
 use crate::recommend::Recommendation;
 use crate::report::document::{Document, Source};
+use crate::report::facts_summary;
 use crate::report::page::Page;
 use crate::report::text::{plural, shell_line};
 use crate::report::wording::{self, MEASUREMENT_HEADINGS};
@@ -80,8 +81,12 @@ impl Page {
 
     /// The facts in a few lines.
     pub(super) fn facts(&mut self, document: &Document) {
+        let lines = facts_summary::lines(document);
+        if lines.is_empty() {
+            return;
+        }
         self.heading("What was seen");
-        for (label, text) in super::super::facts_summary::lines(document) {
+        for (label, text) in lines {
             self.prose(&format!("  {label:<12}"), &" ".repeat(14), &text, Style::new());
         }
     }

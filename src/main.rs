@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)] // construction time
 
 mod casa_distro;
+mod catalog;
 mod cli;
 mod fix;
 mod host;

@@ -1,7 +1,11 @@
 //! The recommender: facts and findings in, OpenGL mode and plan out. Pure.
 
+mod types;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use types::*;
 
 /// The OpenGL modes of casa_distro.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -11,10 +11,13 @@ mod catalog;
 mod cli;
 mod fix;
 mod host;
+mod judge;
 mod launch;
 mod output;
+mod plan;
 mod probes;
 mod recommend;
+mod recording;
 mod report;
 mod xauthority;
 

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::recommend::OpenGl;
 use crate::report::FailOn;
+use crate::report::style::ColorChoice;
 
 /// Shown under `--help`.
 const AFTER_HELP: &str = "\
@@ -164,7 +165,7 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: Color,
+    pub(crate) color: ColorChoice,
 }
 
 /// Renderings of the report.
@@ -197,17 +198,6 @@ impl From<Mode> for OpenGl {
             Mode::Software => Self::Software,
         }
     }
-}
-
-/// When to use colours. The option outranks NO_COLOR, and NO_COLOR (set and not empty) outranks what standard output is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// A positive number of seconds, fractions allowed.

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use casa_doctor_checks::facts::{Facts, ProbeId};
 
-use super::args::{Color, Format, Options};
+use super::args::{Format, Options};
 use super::{Failure, deliver};
-use crate::catalog::Selection;
+use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
 use crate::probes::{Context, Request, collect};
@@ -63,7 +63,7 @@ pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsStr
     let mut document = diagnosis.document(host.as_ref());
     document.plan = plan.document();
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
-    deliver(options, &render(host.as_ref(), options, &document))?;
+    deliver(options, &render(host.as_ref(), options, &document)?)?;
     Ok(document.exit_status)
 }
 
@@ -74,7 +74,7 @@ pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsStrin
             "this version cannot take names and paths out of a recording yet: add --raw to save it as it is, and read it before you send it"
         )));
     }
-    let facts = collect(&context(&host, options), &request(options, env, &Selection::all()))?;
+    let facts = collect(&context(&host, options), &request(options, env, &Selection::default()))?;
     let recording = Recording::new(facts, host.now());
     deliver(options, &format!("{}\n", serde_json::to_string_pretty(&recording)?))?;
     Ok(ExitStatus::Clean)
@@ -82,7 +82,7 @@ pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsStrin
 
 /// Which checks and findings the user wants.
 pub(super) fn selection(options: &Options) -> Result<Selection, Failure> {
-    Selection::new(&options.only, &options.skip).map_err(Failure::usage)
+    Selection::parse(&Catalog::registered(), &options.only, &options.skip).map_err(Failure::usage)
 }
 
 /// Looks at this machine and judges it.
@@ -116,36 +116,22 @@ pub(super) fn request(options: &Options, env: Option<OsString>, selection: &Sele
 }
 
 /// The document in the format that the user wants.
-pub(super) fn render(host: &dyn Host, options: &Options, document: &Document) -> String {
-    match options.format {
+pub(super) fn render(host: &dyn Host, options: &Options, document: &Document) -> Result<String, Failure> {
+    Ok(match options.format {
         Format::Human => human::render(document, &human_options(host, options)),
-        Format::Json => json::render(document),
+        Format::Json => json::render(document)?,
         Format::Markdown => markdown::render(document),
-    }
+    })
 }
 
 /// How to write for the person at this terminal.
 pub(super) fn human_options(host: &dyn Host, options: &Options) -> HumanOptions {
-    let to_file = options.output.is_some();
-    let terminal = !to_file && output::stdout_is_terminal();
-    let color = match options.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal && host.env_text("NO_COLOR").is_none() && host.env_text("TERM").is_none_or(|term| term != "dumb"),
-    };
+    let terminal = options.output.is_none() && output::stdout_is_terminal();
+    let columns = if terminal { output::stdout_columns() } else { None };
     HumanOptions {
-        color,
-        unicode: speaks_unicode(host),
-        width: if terminal { output::stdout_columns().unwrap_or(80) } else { 80 },
         verbose: options.verbose,
         quiet: options.quiet,
         fail_on: options.fail_on,
+        ..HumanOptions::suited(host, options.color, terminal, columns)
     }
-}
-
-/// Whether the locale is a UTF-8 one, by the precedence that POSIX gives its variables.
-fn speaks_unicode(host: &dyn Host) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| host.env_text(name)).unwrap_or_default();
-    let locale = locale.to_ascii_lowercase();
-    (locale.contains("utf-8") || locale.contains("utf8")) && host.env_text("TERM").is_none_or(|term| term != "dumb")
 }

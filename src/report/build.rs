@@ -76,7 +76,7 @@ fn findings(runs: &[CheckRun]) -> Vec<FindingDoc> {
 }
 
 /// A time as RFC 3339 writes it, in UTC and whole seconds. A clock outside the years 0 to 9999 gives the epoch.
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i64::try_from(since)
         .ok()

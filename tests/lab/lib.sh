@@ -225,10 +225,16 @@ lab_free_display() {
 # a container may have another host name than the machine.
 lab_cookie() {
     local file=$1 number=$2 cookie=${3:-$(mcookie)}
-    # The file is made first because xauth says so each time it has to make it.
+    # The file is made first because xauth says so each time it has to make it;
+    # and it is read to the end before it is written, because xauth locks it.
     # shellcheck disable=SC2016  # the inner shell expands its own arguments
-    lab_as_user sh -c 'umask 077; touch "$1"; xauth -q -f "$1" add ":$2" . "$3"; xauth -f "$1" nlist ":$2" | sed "s/^..../ffff/" | xauth -q -f "$1" nmerge -' \
-        sh "$file" "$number" "$cookie"
+    lab_as_user sh -ec '
+        umask 077
+        touch "$1"
+        xauth -q -f "$1" add ":$2" . "$3"
+        wild=$(xauth -f "$1" nlist ":$2" | sed "s/^..../ffff/")
+        echo "$wild" | xauth -q -f "$1" nmerge -
+    ' sh "$file" "$number" "$cookie"
 }
 
 # lab_start_xvfb DISPLAYNUM AUTHFILE [ARGUMENTS OF Xvfb...]: an X server of the

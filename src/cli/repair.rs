@@ -1,0 +1,248 @@
+//! `--fix` and `undo`: write, look again, launch, tell what changed.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use casa_doctor_checks::facts::Environment;
+use casa_doctor_checks::finding::{Safety, Severity};
+
+use super::args::{Format, Options};
+use super::diagnose::{Diagnosis, context, look, render, request, selection};
+use super::run::{self, environment};
+use super::{Failure, deliver};
+use crate::fix::{self, FileChange, Scope, Written};
+use crate::host::Host;
+use crate::launch::{self, Request};
+use crate::plan::{Plan, Repair};
+use crate::probes::collect;
+use crate::recommend::OpenGl;
+use crate::report::{Document, ExitStatus, LaunchDoc, decide_exit_status};
+use crate::{catalog, output};
+
+/// `casa-doctor --fix [ENV] [-- CMD…]`.
+pub(super) fn fix(
+    host: Arc<dyn Host>,
+    options: &Options,
+    env: Option<OsString>,
+    command: Vec<OsString>,
+) -> Result<ExitStatus, Failure> {
+    if options.replay.is_some() {
+        return Err(Failure::usage(anyhow::anyhow!("a recording cannot be fixed: --fix and --replay do not go together")));
+    }
+    let selection = selection(options)?;
+    let before = look(&host, options, env.clone(), &selection)?;
+    let found = match environment(&before.facts) {
+        Ok(found) => found.clone(),
+        Err(failure) => return Err(Failure { status: ExitStatus::Failed, ..failure }),
+    };
+    let plan = before.plan();
+    for note in &plan.notes {
+        output::notice(note);
+    }
+    let agreed = agree(options, &plan)?;
+    let agrees = |repair: &Repair| agreed.contains(&repair.because) || repair.safety == Safety::Safe;
+    let changes = fix::plan_files(host.as_ref(), &plan.edits(agrees))?;
+
+    if options.dry_run {
+        return dry_run(host.as_ref(), options, &before, &plan, &found, &changes, &command);
+    }
+    let written = write(host.as_ref(), &found, &changes)?;
+
+    // Look again: what counts now is what the machine says now.
+    let after = if changes.is_empty() { before.again(&selection) } else { look(&host, options, env, &selection)? };
+    let now = environment(&after.facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?.clone();
+    let mode = after.recommendation.as_ref().map_or(OpenGl::Container, |recommendation| recommendation.opengl);
+    let mode = if mode == OpenGl::None { OpenGl::Container } else { mode };
+    let mut document = after.document(host.as_ref());
+    document.plan = after.plan().document(&after.facts);
+    document.exit_status = decide_exit_status(&document.findings, options.fail_on);
+    let mut told = before.document(host.as_ref());
+    plan.mark_applied(&mut told, agrees);
+
+    if command.is_empty() {
+        // Nothing was asked for, so the container only shows that it starts.
+        let (launch, status) = try_start(host.as_ref(), &after, &now, mode)?;
+        document.launch = Some(launch);
+        if status != Some(0) {
+            document.exit_status = ExitStatus::Failed;
+        }
+        tell(host.as_ref(), options, &told, &document, &changes, &written)?;
+        return Ok(document.exit_status);
+    }
+    let human = options.format != Format::Json || options.output.is_some();
+    if human {
+        tell(host.as_ref(), options, &told, &document, &changes, &written)?;
+    }
+    let request = Request::new(mode, command);
+    let launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started)?;
+    let status = run::start(host.as_ref(), options, &launch)?;
+    if !human {
+        document.launch = Some(LaunchDoc { exit_status: Some(i32::from(status.code())), ..launch.document() });
+        document.exit_status = status;
+        tell(host.as_ref(), options, &told, &document, &changes, &written)?;
+    }
+    Ok(status)
+}
+
+/// Asks about each repair that is not to be made without asking; gives the ids of those that the user agrees to.
+fn agree(options: &Options, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let mut agreed: Vec<String> = Vec::new();
+    let mut held = 0;
+    for repair in plan.repairs.iter().filter(|repair| repair.safety == Safety::Confirm) {
+        let yes = options.yes || (!options.dry_run && output::ask(&format!("{} [{}]", repair.text, repair.because))?.unwrap_or(false));
+        if yes {
+            agreed.push(repair.because.clone());
+        } else {
+            held += 1;
+        }
+    }
+    if held > 0 && !options.quiet {
+        let changes = crate::report::text::plural(held, "change");
+        output::notice(&format!("{changes} held back because you were not asked: --yes makes them too"));
+    }
+    Ok(agreed)
+}
+
+/// Shows the diff and the command, and changes nothing.
+fn dry_run(
+    host: &dyn Host,
+    options: &Options,
+    before: &Diagnosis,
+    plan: &Plan,
+    environment: &Environment,
+    changes: &[FileChange],
+    command: &[OsString],
+) -> Result<ExitStatus, Failure> {
+    let mode = before.recommendation.as_ref().map_or(OpenGl::Container, |recommendation| recommendation.opengl);
+    let request = Request::new(mode, if command.is_empty() { vec!["true".into()] } else { command.to_vec() });
+    let launch = run::plan(host, environment, &before.facts, &request);
+    let mut document = before.document(host);
+    document.plan = plan.document(&before.facts);
+    document.exit_status = decide_exit_status(&document.findings, options.fail_on);
+    let line = match launch {
+        Ok(launch) => {
+            let (doc, line) = (launch.document(), launch.dry_run_line());
+            document.launch = Some(doc);
+            line
+        }
+        // The image may be at the place that only the fixed file names.
+        Err(error) => format!("# the container cannot be started as things are now: {error:#}"),
+    };
+    let text = match options.format {
+        Format::Json => render(host, options, &document)?,
+        Format::Human | Format::Markdown => {
+            let diffs: String = changes.iter().map(|change| change.diff.as_str()).collect();
+            let head = if changes.is_empty() { "nothing would be written\n" } else { "" };
+            format!("{head}{diffs}\n{line}\n")
+        }
+    };
+    deliver(options, &text)?;
+    Ok(document.exit_status)
+}
+
+fn write(host: &dyn Host, environment: &Environment, changes: &[FileChange]) -> Result<Vec<Written>, Failure> {
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let scope = scope(environment);
+    Ok(fix::write_all(host, scope, changes)?)
+}
+
+fn scope(environment: &Environment) -> Scope<'_> {
+    Scope { config_file: Some(&environment.file.path), user_file: environment.user_file.as_ref().map(|file| file.path.as_path()) }
+}
+
+/// Starts the container with a command that does nothing, to see that it starts.
+fn try_start(
+    host: &dyn Host,
+    after: &Diagnosis,
+    environment: &Environment,
+    mode: OpenGl,
+) -> Result<(LaunchDoc, Option<i32>), Failure> {
+    let request = Request::new(mode, vec!["true".into()]);
+    let plan = match run::plan(host, environment, &after.facts, &request) {
+        Ok(plan) => plan,
+        Err(error) => {
+            output::notice(&format!("the container was not started: {error:#}"));
+            return Ok((LaunchDoc::not_started(mode), None));
+        }
+    };
+    let status = match launch::launch(host, &plan) {
+        Ok(ended) => Some(ended.status),
+        Err(error) => {
+            output::notice(&format!("the container was not started: {error:#}"));
+            None
+        }
+    };
+    Ok((LaunchDoc { exit_status: status, ..plan.document() }, status))
+}
+
+/// Tells what was done and what is left: the diff, the copies, before and after, and the report of the second look.
+fn tell(
+    host: &dyn Host,
+    options: &Options,
+    before: &Document,
+    after: &Document,
+    changes: &[FileChange],
+    written: &[Written],
+) -> Result<(), Failure> {
+    let report = render(host, options, after)?;
+    if options.format == Format::Json {
+        for written in written {
+            output::notice(&format!("{} was changed; its copy is {}", written.path.display(), written.backup.display()));
+        }
+        return deliver(options, &report);
+    }
+    let mut text = String::new();
+    for change in changes {
+        text.push_str(&change.diff);
+        text.push('\n');
+    }
+    for written in written {
+        text.push_str(&format!("Written: {}\n", written.path.display()));
+        text.push_str(&format!("Its copy: {}   (casa-doctor undo puts it back)\n", written.backup.display()));
+    }
+    if changes.is_empty() {
+        text.push_str("Nothing had to be written.\n");
+    }
+    text.push_str(&format!("Before: {}. After: {}.\n\n", counts(before), counts(after)));
+    text.push_str(&report);
+    if options.quiet && changes.is_empty() && report.is_empty() {
+        return Ok(());
+    }
+    deliver(options, &text)
+}
+
+fn counts(document: &Document) -> String {
+    let count = |severity| document.findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let plural = crate::report::text::plural;
+    format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
+}
+
+/// `casa-doctor undo [ENV]`.
+pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
+    let selection = selection(options)?;
+    let mut wanted = request(options, env, &selection);
+    let others = casa_doctor_checks::facts::ProbeId::ALL.into_iter().filter(|probe| *probe != casa_doctor_checks::facts::ProbeId::Environment);
+    wanted.skip.extend(others.map(|probe| (probe, "undo does not need it".to_owned())));
+    let facts = collect(&context(&host, options), &wanted)?;
+    let found = environment(&facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?;
+    match fix::undo(host.as_ref(), scope(found))? {
+        None => Err(anyhow::anyhow!("there is nothing to undo for {}", found.file.path.display()).into()),
+        Some(undone) => {
+            let mut text = String::new();
+            for file in &undone.files {
+                text.push_str(&format!("Put back: {}\n", file.path.display()));
+                if let Some(kept) = &file.kept {
+                    text.push_str(&format!("It had been changed since; that is kept in {}\n", kept.display()));
+                }
+            }
+            if undone.left > 0 {
+                text.push_str(&format!("{} can still be undone.\n", crate::report::text::plural(undone.left, "earlier fix")));
+            }
+            deliver(options, &text)?;
+            Ok(ExitStatus::Clean)
+        }
+    }
+}

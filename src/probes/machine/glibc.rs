@@ -27,7 +27,7 @@ fn version_in<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(da
     let banner = sections
         .section_by_name(endian, b".rodata")
         .and_then(|(_, section)| section.data(endian, data).ok())
-        .and_then(|bytes| version_in_banner(bytes));
+        .and_then(version_in_banner);
     if banner.is_some() {
         return banner;
     }

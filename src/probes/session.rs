@@ -140,7 +140,7 @@ fn multiplexer(host: &dyn Host) -> Option<String> {
 }
 
 /// The container around us, by the marks that each engine leaves. A lone `CASA_HOST_DIR` proves nothing: it may be a leftover
-/// in the environment of the host.
+/// in the environment of the host. Nor does a lone `/.dockerenv`: virtual machines are made out of Docker images, too.
 fn inside_container(host: &dyn Host) -> Option<String> {
     let there = |path: &str| host.exists(Path::new(path)) == Some(true);
     let set = |name: &str| host.env_text(name).is_some();
@@ -148,14 +148,22 @@ fn inside_container(host: &dyn Host) -> Option<String> {
         && ["APPTAINER_NAME", "APPTAINER_CONTAINER", "SINGULARITY_NAME", "SINGULARITY_CONTAINER"].iter().any(|name| set(name));
     let engine = if apptainer {
         "apptainer"
-    } else if there("/.dockerenv") {
+    } else if there("/.dockerenv") && names_are_mounted(host) {
         "docker"
-    } else if there("/run/.containerenv") {
+    } else if there("/run/.containerenv") && names_are_mounted(host) {
         "podman"
     } else {
         return None;
     };
     Some(if set("CASA_HOST_DIR") { "casa-distro" } else { engine }.to_owned())
+}
+
+/// Whether the files that name the machine and its neighbours are mounts, which Docker and Podman make for every container.
+/// Where mounts cannot be listed this is taken for granted.
+fn names_are_mounted(host: &dyn Host) -> bool {
+    let Ok(mounts) = host.read_text(Path::new("/proc/self/mountinfo"), 4 << 20) else { return true };
+    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    points.any(|point| matches!(point, "/etc/hosts" | "/etc/hostname" | "/etc/resolv.conf"))
 }
 
 /// The variables of the allow-lists that are set, with their values.
@@ -254,6 +262,11 @@ mod tests {
         assert_eq!(inside(RecordedHost::new().file("/.dockerenv", "")).as_deref(), Some("docker"));
         assert_eq!(inside(RecordedHost::new().file("/run/.containerenv", "")).as_deref(), Some("podman"));
         assert_eq!(inside(RecordedHost::new().directory("/.singularity.d")), None);
+        let mounts = |lines: &str| RecordedHost::new().file("/.dockerenv", "").file("/proc/self/mountinfo", lines);
+        let root = "22 1 254:0 / / rw - ext4 /dev/vda rw\n";
+        assert_eq!(inside(mounts(root)), None);
+        let hosts = "812 790 8:1 /var/lib/docker/containers/4f/hosts /etc/hosts rw,relatime - ext4 /dev/sda1 rw\n";
+        assert_eq!(inside(mounts(&format!("{root}{hosts}"))).as_deref(), Some("docker"));
     }
 
     #[test]

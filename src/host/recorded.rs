@@ -23,6 +23,7 @@ pub(crate) struct RecordedHost {
     env: BTreeMap<OsString, OsString>,
     identity: Identity,
     entries: BTreeMap<PathBuf, Entry>,
+    owners: BTreeMap<PathBuf, u32>,
     commands: BTreeMap<Vec<OsString>, CommandOutput>,
     programs: BTreeMap<OsString, PathBuf>,
     peers: Vec<(Address, Peer)>,
@@ -75,6 +76,12 @@ impl RecordedHost {
     /// Adds a file with permission bits; those of the owner decide about access.
     pub(crate) fn file_mode(self, path: impl AsRef<Path>, content: impl Into<Vec<u8>>, mode: u32) -> Self {
         self.entry(path, Entry::File { content: content.into(), mode })
+    }
+
+    /// Gives what stands at a path another owner than user 1000.
+    pub(crate) fn owner(mut self, path: impl AsRef<Path>, uid: u32) -> Self {
+        self.owners.insert(path.as_ref().to_owned(), uid);
+        self
     }
 
     /// Adds a directory, and its parents.
@@ -207,7 +214,9 @@ impl Host for RecordedHost {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.find(path).map(describe)
+        let resolved = self.resolve(path)?;
+        let metadata = self.find(path).map(describe)?;
+        Ok(self.owners.get(&resolved).map_or(metadata, |uid| Metadata { uid: *uid, ..metadata }))
     }
 
     fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {

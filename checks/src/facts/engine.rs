@@ -23,6 +23,8 @@ pub struct Engines {
     pub unprivileged_userns_clone: Option<bool>,
     /// `/proc/sys/kernel/apparmor_restrict_unprivileged_userns`, where it exists.
     pub apparmor_restricts_userns: Option<bool>,
+    /// AppArmor profile files that let a starter of Apptainer or Singularity make user namespaces, which no trial by another program shows.
+    pub apparmor_profiles: Vec<PathBuf>,
     /// Whether `/dev/fuse` can be opened for reading and writing.
     pub dev_fuse: Option<bool>,
     /// Helpers found on PATH or where the engine keeps them: `squashfuse`, `squashfuse_ll`, `fusermount3`, `unsquashfs`, `fuse-overlayfs`, `fuse2fs`.

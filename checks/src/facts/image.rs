@@ -15,6 +15,8 @@ pub struct Image {
     pub path: PathBuf,
     /// Whether something stands at [`Image::path`]; `None` when that cannot be known (permission).
     pub exists: Option<bool>,
+    /// Whether this user may read what stands there; `None` when nothing does, or when that cannot be known.
+    pub readable: Option<bool>,
     /// The path that is really used: [`Image::path`], or what casa_distro's own look-up or ours found instead.
     pub used: Option<PathBuf>,
     /// Images that could be the one meant when it is not there, best first: same file name near the environment, then the same

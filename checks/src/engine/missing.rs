@@ -1,0 +1,161 @@
+//! Is there an engine that can start the environment's image?
+
+use super::{described, engines, wanted};
+use crate::check::{Category, Check, Outcome};
+use crate::facts::{Engines, Facts, ProbeId};
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::image::{environment, setting};
+
+pub(super) static CHECK: Check = Check {
+    id: "engine-present",
+    category: Category::Engine,
+    question: "Is a container engine installed that can start the image?",
+    needs: &[ProbeId::Engines],
+    findings: &[&MISSING],
+    run: present,
+};
+
+static MISSING: FindingKind = FindingKind {
+    id: "engine-missing",
+    code: "CD0701",
+    severity: Severity::Error,
+    title: "No container engine is installed that can start the image",
+    why: "The software lives in an image, and a container engine is the program that starts it: Apptainer, or its ancestor Singularity. casa_distro looks for it on PATH only, so that an engine in another place, or behind a \"module load\", does not count.",
+    cure: "Install Apptainer from the packages of its project or of your distribution, or load the module that brings it.",
+    example: "Cannot find singularity nor apptainer on the PATH.",
+    since: "0.1.0",
+};
+
+fn present(facts: &Facts) -> Outcome {
+    let engines = match engines(facts) {
+        Ok(engines) => engines,
+        Err(outcome) => return outcome,
+    };
+    if let Some(container) = facts.session.as_ref().and_then(|session| session.inside_container.as_deref()) {
+        return Outcome::Skipped(format!("casa-doctor itself runs in a container ({container}), where no engine is needed"));
+    }
+    let Some(environment) = environment(facts) else {
+        return if engines.found.is_empty() {
+            Outcome::Findings(vec![advised(MISSING.found().severity(Severity::Warning).evidence(looked_for(engines)), facts)])
+        } else {
+            Outcome::Pass
+        };
+    };
+    let container_type = setting(environment, "container_type").unwrap_or_default();
+    let Some(wanted) = wanted(facts) else {
+        return Outcome::Skipped(format!("\"container_type\" is \"{container_type}\", which no engine looked for here starts"));
+    };
+    let usable: Vec<_> = engines.found.iter().filter(|engine| wanted.contains(&engine.kind)).collect();
+    let configured = format!("{}: \"container_type\" is \"{container_type}\"", environment.file.path.display());
+    let missing = |name: &str| engines.missing.iter().any(|missing| missing == name);
+    if usable.is_empty() {
+        let mut finding = MISSING.found().evidence(configured).evidence(looked_for(engines));
+        for engine in &engines.found {
+            finding = finding.evidence(format!("{} is there, and starts no such image", engine.path.display()));
+        }
+        return Outcome::Findings(vec![advised(finding, facts)]);
+    }
+    // Its name and not its kind is what is looked for: Apptainer may be there under the name of its ancestor.
+    if wanted.iter().all(|kind| missing(kind.program())) {
+        let mut finding = MISSING
+            .found()
+            .severity(Severity::Warning)
+            .title("The container engine is installed in a place that is not on PATH")
+            .evidence(configured)
+            .evidence(looked_for(engines));
+        for engine in &usable {
+            finding = finding.evidence(described(engine));
+        }
+        let folder = usable[0].path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        return Outcome::Findings(vec![
+            finding
+                .advise(format!("Add {folder} to PATH where your shell starts (~/.profile), or load the module that brings it.")),
+        ]);
+    }
+    Outcome::Pass
+}
+
+fn looked_for(engines: &Engines) -> String {
+    if engines.missing.is_empty() {
+        "no engine was found".to_owned()
+    } else {
+        format!("not on PATH: {}", engines.missing.join(", "))
+    }
+}
+
+/// Adds what to do on this system.
+fn advised(finding: Finding, facts: &Facts) -> Finding {
+    let machine = facts.machine.as_ref();
+    match machine.map(|machine| machine.os.as_str()) {
+        Some("macos") => finding
+            .advise("Apptainer needs Linux. On a Mac it runs in a virtual machine of Linux, for instance one made with Lima."),
+        Some("windows") => finding.advise("Apptainer needs Linux. On Windows it runs in the Windows Subsystem for Linux (WSL 2)."),
+        _ if machine.is_some_and(|machine| machine.wsl == Some(1)) => finding.advise_command(
+            "Apptainer does not work in version 1 of WSL. In a Windows terminal, convert it:",
+            "wsl --set-version NAME 2",
+        ),
+        _ => {
+            let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());
+            let finding = match id {
+                Some("fedora") => finding.advise_command("Install it:", "sudo dnf install apptainer"),
+                Some("rhel" | "rocky" | "almalinux" | "centos") => {
+                    finding.advise_command("Install it from EPEL:", "sudo dnf install epel-release && sudo dnf install apptainer")
+                }
+                Some("ubuntu") => finding.advise_command(
+                    "Install it from the project's archive:",
+                    "sudo add-apt-repository -y ppa:apptainer/ppa && sudo apt update && sudo apt install -y apptainer",
+                ),
+                _ => finding.advise("Install the package of Apptainer; its project offers some for every common distribution (https://apptainer.org)."),
+            };
+            finding.advise("On a cluster, look for it with \"module avail apptainer\".")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{engine, facts_alone, facts_for, healthy};
+    use super::*;
+    use crate::facts::{EngineKind, Session, Setuid};
+    use crate::image::tests::{findings, ids};
+
+    fn without(missing: &[&str], mut engines: Engines) -> Engines {
+        engines.missing = missing.iter().map(|name| (*name).to_owned()).collect();
+        engines
+    }
+
+    #[test]
+    fn nothing_at_all_is_an_error_only_when_an_environment_waits() {
+        let none = without(&["apptainer", "singularity", "docker", "podman"], healthy(Vec::new()));
+        assert_eq!(findings(&CHECK, &facts_for("singularity", none.clone()))[0].severity, Severity::Error);
+        assert_eq!(findings(&CHECK, &facts_alone(none.clone()))[0].severity, Severity::Warning);
+        let mut inside = facts_for("singularity", none);
+        inside.session = Some(Session { inside_container: Some("casa-distro".to_owned()), ..Session::default() });
+        assert!(matches!(CHECK.judge(&inside), Outcome::Skipped(_)));
+    }
+
+    #[test]
+    fn an_engine_of_the_wrong_kind_does_not_count() {
+        let docker = || without(&["apptainer", "singularity"], healthy(vec![engine(EngineKind::Docker, "28.2.2", None)]));
+        assert_eq!(ids(&CHECK, &facts_for("singularity", docker())), ["engine-missing"]);
+        assert_eq!(CHECK.judge(&facts_for("docker", docker())), Outcome::Pass);
+        assert_eq!(CHECK.judge(&facts_alone(docker())), Outcome::Pass);
+        assert!(matches!(CHECK.judge(&facts_for("vbox", docker())), Outcome::Skipped(_)));
+    }
+
+    #[test]
+    fn an_engine_off_the_path_is_a_warning_that_names_its_folder() {
+        let mut apptainer = engine(EngineKind::Apptainer, "1.4.5", Some(Setuid::Absent));
+        apptainer.path = "/opt/apptainer/bin/apptainer".into();
+        let found = findings(&CHECK, &facts_for("singularity", without(&["apptainer", "singularity"], healthy(vec![apptainer]))));
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert!(found[0].advice[0].text.contains("/opt/apptainer/bin"));
+    }
+
+    #[test]
+    fn apptainer_under_its_ancestors_name_is_enough() {
+        let mut apptainer = engine(EngineKind::Apptainer, "1.4.5", Some(Setuid::Absent));
+        apptainer.path = "/usr/bin/singularity".into();
+        assert_eq!(CHECK.judge(&facts_for("singularity", without(&["apptainer"], healthy(vec![apptainer])))), Outcome::Pass);
+    }
+}

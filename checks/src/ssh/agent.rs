@@ -1,0 +1,205 @@
+//! Does an ssh agent with keys answer?
+
+use std::path::Path;
+
+use crate::check::{Category, Check, Outcome};
+use crate::facts::{AgentState, Facts, ProbeId, SshAgent};
+use crate::finding::{Finding, FindingKind, Severity};
+
+pub(super) static CHECK: Check = Check {
+    id: "ssh-agent",
+    category: Category::Ssh,
+    question: "Does an ssh agent with keys answer?",
+    needs: &[ProbeId::SshAgent],
+    findings: &[&DEAD, &DENIED, &EMPTY, &HUNG, &LOCKED, &UNSET],
+    run: agent,
+};
+
+static UNSET: FindingKind = FindingKind {
+    id: "ssh-agent-unset",
+    code: "CD0401",
+    severity: Severity::Info,
+    title: "There is no ssh agent in this session",
+    why: "An ssh agent keeps unlocked keys in memory, and casa_distro hands the agent on to the container. Without one, programs in the container that work on other machines, or fetch private code, cannot use your keys, since ~/.ssh itself is not visible there. Who does none of that needs no agent.",
+    cure: "Start an agent in the shell from which you start the programs, and add your key. keychain does both and finds the same agent again in the next shell.",
+    example: "Could not open a connection to your authentication agent.",
+    since: "0.1.0",
+};
+
+static DEAD: FindingKind = FindingKind {
+    id: "ssh-agent-dead",
+    code: "CD0402",
+    severity: Severity::Warning,
+    title: "SSH_AUTH_SOCK leads to an ssh agent that is gone",
+    why: "The variable names the socket of an agent that has ended: it is left from another login, another boot, or a terminal multiplexer that outlived its connection. casa_distro sets the variable in the container all the same, although there is no socket to hand on, so that ssh there reports an agent that cannot be reached.",
+    cure: "Start a new agent, or take the settings of the living one; with keychain both is one command.",
+    example: "Error connecting to agent: Connection refused",
+    since: "0.1.0",
+};
+
+static DENIED: FindingKind = FindingKind {
+    id: "ssh-agent-denied",
+    code: "CD0403",
+    severity: Severity::Warning,
+    title: "The ssh agent does not serve this user",
+    why: "SSH_AUTH_SOCK names the agent of somebody else, which happens after su or sudo. An agent serves nobody but the user who started it: the socket may not be opened, or the agent closes the connection without a word.",
+    cure: "Work as the user whose agent it is, or start an agent of your own.",
+    example: "Error connecting to agent: Permission denied",
+    since: "0.1.0",
+};
+
+static LOCKED: FindingKind = FindingKind {
+    id: "ssh-agent-locked",
+    code: "CD0404",
+    severity: Severity::Warning,
+    title: "The ssh agent refuses to list its keys",
+    why: "The agent answers, but with a refusal: agents that belong to a password manager do that while it is locked. The agent of OpenSSH gives no refusal when it is locked; it looks empty then, and is reported as ssh-agent-empty.",
+    cure: "Unlock the agent, or the password manager that it belongs to.",
+    example: "error fetching identities: agent refused operation",
+    since: "0.1.0",
+};
+
+static EMPTY: FindingKind = FindingKind {
+    id: "ssh-agent-empty",
+    code: "CD0405",
+    severity: Severity::Warning,
+    title: "The ssh agent is empty or locked",
+    why: "An agent answers and lists no key. An empty agent and a locked one (ssh-add -x) give exactly the same answer, so that only you can tell which it is. Programs in the container cannot use your keys until it lists them.",
+    cure: "Add a key with ssh-add; if that is refused, unlock the agent with ssh-add -X.",
+    example: "The agent has no identities.",
+    since: "0.1.0",
+};
+
+static HUNG: FindingKind = FindingKind {
+    id: "ssh-agent-hung",
+    code: "CD0406",
+    severity: Severity::Warning,
+    title: "The ssh agent does not answer",
+    why: "The agent accepts connections and then says nothing: its process is stopped, it waits for a question on a screen that nobody sees, or the connection of a forwarded agent hangs. ssh and git then wait, too, without a limit.",
+    cure: "End the agent and start a new one. An agent that came with an ssh connection needs a new connection.",
+    example: "ssh-add -l prints nothing and does not return",
+    since: "0.1.0",
+};
+
+fn agent(facts: &Facts) -> Outcome {
+    let Some(agent) = &facts.ssh_agent else { return Outcome::Unknown("nothing was recorded about the ssh agent".to_owned()) };
+    let socket = agent.socket.as_deref().unwrap_or(Path::new("")).display();
+    let variable = format!("SSH_AUTH_SOCK is \"{socket}\"");
+    let found = |kind: &'static FindingKind| kind.found().evidence(variable.as_str());
+    let finding = match &agent.state {
+        AgentState::Listed { key_types } if !key_types.is_empty() => return Outcome::Pass,
+        AgentState::Unset => start_one(UNSET.found().evidence("SSH_AUTH_SOCK is not set"), agent),
+        AgentState::Missing => start_one(found(&DEAD).evidence(format!("{socket} does not exist")), agent),
+        AgentState::Refused => start_one(found(&DEAD).evidence("nobody listens there: the connection is refused"), agent),
+        AgentState::NotAnAgent { detail } => start_one(
+            found(&DEAD)
+                .title("SSH_AUTH_SOCK leads to something that is not an ssh agent")
+                .evidence(format!("what answers there speaks another language: {detail}")),
+            agent,
+        ),
+        AgentState::Denied => start_one(found(&DENIED).evidence("this user may not open it"), agent),
+        AgentState::Closed => start_one(
+            found(&DENIED).evidence("it closed the connection without an answer, as ssh-agent does to another user than its own"),
+            agent,
+        ),
+        AgentState::Failure => found(&LOCKED)
+            .evidence("it answered the request for its keys with a failure")
+            .advise("Unlock the agent, or the password manager that it belongs to."),
+        AgentState::Listed { .. } => add_key(found(&EMPTY).evidence("it answers and lists no key"), agent),
+        AgentState::Hung { limit_ms } => found(&HUNG)
+            .evidence(format!("it did not answer within {limit_ms} ms"))
+            .advise("Open a new terminal or a new ssh connection. If the agent there hangs, too, end it and start another."),
+        AgentState::Other { detail } => return Outcome::Unknown(format!("the ssh agent at {socket} could not be asked: {detail}")),
+    };
+    Outcome::Findings(vec![finding])
+}
+
+/// The key that a person would add: the best of those whose names ssh knows.
+fn key(agent: &SshAgent) -> Option<&str> {
+    ["id_ed25519", "id_ecdsa", "id_rsa"]
+        .into_iter()
+        .find(|name| agent.key_files.iter().any(|file| file == name))
+        .or_else(|| agent.key_files.first().map(String::as_str))
+        // A name from the disk is not put into a command when a shell could read it otherwise.
+        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !name.starts_with('-'))
+}
+
+fn start_one(finding: Finding, agent: &SshAgent) -> Finding {
+    let key = key(agent);
+    match &agent.keychain {
+        Some(keychain) => finding.evidence(format!("{} is installed", keychain.display())).advise_command(
+            "Start an agent that every shell finds again, and add the key:",
+            format!("eval \"$(keychain --eval --quiet{})\"", key.map(|key| format!(" {key}")).unwrap_or_default()),
+        ),
+        None => finding.advise_command(
+            "Start an agent in the shell from which you start the programs, and add the key:",
+            format!("eval \"$(ssh-agent)\" && ssh-add{}", key.map(|key| format!(" ~/.ssh/{key}")).unwrap_or_default()),
+        ),
+    }
+}
+
+fn add_key(finding: Finding, agent: &SshAgent) -> Finding {
+    let finding = if agent.key_files.is_empty() {
+        finding.severity(Severity::Info).evidence("no key was found in ~/.ssh either")
+    } else {
+        finding.evidence(format!("keys in ~/.ssh: {}", agent.key_files.join(", ")))
+    };
+    let finding = match key(agent) {
+        Some(key) => finding.advise_command("Add the key:", format!("ssh-add ~/.ssh/{key}")),
+        None => finding.advise("If you use ssh keys, add one with ssh-add; if you use none, nothing is wrong."),
+    };
+    finding.advise_command("If that is refused, the agent is locked. Unlock it:", "ssh-add -X")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::tests::{answered, findings};
+
+    fn facts(state: AgentState, key_files: &[&str], keychain: bool) -> Facts {
+        let socket = (state != AgentState::Unset).then(|| "/tmp/ssh-x/agent.12".into());
+        let keychain = keychain.then(|| "/usr/bin/keychain".into());
+        let key_files = key_files.iter().map(|name| (*name).to_owned()).collect();
+        Facts { ssh_agent: Some(SshAgent { socket, state, key_files, keychain }), ..answered() }
+    }
+
+    #[test]
+    fn every_state_has_its_finding() {
+        let listed = |types: &[&str]| AgentState::Listed { key_types: types.iter().map(|kind| (*kind).to_owned()).collect() };
+        for (state, id, severity) in [
+            (AgentState::Unset, "ssh-agent-unset", Severity::Info),
+            (AgentState::Missing, "ssh-agent-dead", Severity::Warning),
+            (AgentState::Refused, "ssh-agent-dead", Severity::Warning),
+            (AgentState::NotAnAgent { detail: "x".to_owned() }, "ssh-agent-dead", Severity::Warning),
+            (AgentState::Denied, "ssh-agent-denied", Severity::Warning),
+            (AgentState::Closed, "ssh-agent-denied", Severity::Warning),
+            (AgentState::Failure, "ssh-agent-locked", Severity::Warning),
+            (AgentState::Hung { limit_ms: 3000 }, "ssh-agent-hung", Severity::Warning),
+            (listed(&[]), "ssh-agent-empty", Severity::Warning),
+        ] {
+            let found = findings(&CHECK, &facts(state, &["id_rsa"], false));
+            assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, id, severity));
+            assert!(!found[0].advice.is_empty() && !found[0].evidence.is_empty());
+        }
+        assert_eq!(CHECK.judge(&facts(listed(&["ssh-ed25519"]), &[], false)), Outcome::Pass);
+        assert!(matches!(CHECK.judge(&facts(AgentState::Other { detail: "x".to_owned() }, &[], false)), Outcome::Unknown(_)));
+    }
+
+    #[test]
+    fn an_empty_agent_of_somebody_without_keys_is_no_warning() {
+        let found = findings(&CHECK, &facts(AgentState::Listed { key_types: Vec::new() }, &[], false));
+        assert_eq!(found[0].severity, Severity::Info);
+    }
+
+    #[test]
+    fn the_command_names_the_key_that_is_there_and_nothing_a_shell_would_run() {
+        let command = |names: &[&str], keychain| {
+            let found = findings(&CHECK, &facts(AgentState::Missing, names, keychain));
+            found[0].advice[0].command.clone().unwrap()
+        };
+        assert_eq!(command(&["id_ed25519", "id_rsa"], true), "eval \"$(keychain --eval --quiet id_ed25519)\"");
+        assert_eq!(command(&["cluster"], false), "eval \"$(ssh-agent)\" && ssh-add ~/.ssh/cluster");
+        assert_eq!(command(&["$(rm -rf ~)"], false), "eval \"$(ssh-agent)\" && ssh-add");
+        assert_eq!(command(&["-D"], false), "eval \"$(ssh-agent)\" && ssh-add");
+    }
+}

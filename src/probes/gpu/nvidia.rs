@@ -1,0 +1,165 @@
+//! The parts of the NVIDIA driver, from files alone: nvidia-smi may hang in the kernel.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use casa_doctor_checks::facts::{Nvidia, Unknowns};
+
+use super::{device_node, ld_cache};
+use crate::host::Host;
+
+/// Where distributions keep NVIDIA's libraries, in the order in which NVIDIA's own container toolkit looks.
+const LIBRARY_DIRECTORIES: &[&str] = &[
+    "/usr/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu/nvidia/current",
+    "/usr/lib/aarch64-linux-gnu/nvidia/current",
+    "/lib64",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib64/nvidia",
+    "/usr/lib",
+    "/run/opengl-driver/lib",
+];
+
+/// Libraries whose real file names end in the driver's version, the one that GLX programs load first.
+const VERSIONED_LIBRARIES: &[&str] = &["libGLX_nvidia.so.", "libnvidia-glcore.so.", "libnvidia-ml.so.", "libcuda.so."];
+
+/// Every part that is there; `None` when there is none.
+pub(super) fn nvidia(host: &dyn Host, unknown: &mut Unknowns) -> Option<Nvidia> {
+    let kernel_version = kernel_version(host, unknown);
+    let user = user_library(host);
+    let nodes: Vec<_> = host
+        .read_dir(Path::new("/dev"))
+        .unwrap_or_default()
+        .iter()
+        .filter(|name| is_node(name))
+        .map(|name| device_node(host, Path::new("/dev").join(name)))
+        .collect();
+    if kernel_version.is_none() && user.is_none() && nodes.is_empty() {
+        return None;
+    }
+    let (user_version, user_library) = user.unzip();
+    Some(Nvidia {
+        kernel_version,
+        user_version,
+        user_library,
+        nodes,
+        container_cli: host.which(OsStr::new("nvidia-container-cli")).is_some(),
+    })
+}
+
+/// `nvidiactl`, `nvidia0`, `nvidia-modeset`, `nvidia-uvm`, `nvidia-uvm-tools`; `nvidia-caps` is a directory.
+fn is_node(name: &OsStr) -> bool {
+    let Some(rest) = name.to_str().and_then(|name| name.strip_prefix("nvidia")) else { return false };
+    matches!(rest, "ctl" | "-modeset" | "-uvm" | "-uvm-tools") || !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn kernel_version(host: &dyn Host, unknown: &mut Unknowns) -> Option<String> {
+    const PROC: &str = "/proc/driver/nvidia/version";
+    let text = host.read_text(Path::new(PROC), 64 * 1024).ok();
+    let version = text.as_deref().and_then(parse_kernel_version);
+    let version = version.or_else(|| {
+        let module = host.read_text(Path::new("/sys/module/nvidia/version"), 4096).ok()?;
+        leading_version(module.trim()).map(str::to_owned)
+    });
+    if text.is_some() && version.is_none() {
+        unknown.insert("nvidia.kernel_version".to_owned(), format!("{PROC} names no version"));
+    }
+    version
+}
+
+/// The first version after the word `Module`, which both forms have: `… x86_64 Kernel Module  535.183.01  Wed …` and
+/// `… Open Kernel Module for x86_64  565.57.01  Release Build …`.
+fn parse_kernel_version(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.contains("NVRM version:"))?;
+    let (_, rest) = line.split_once("Module")?;
+    rest.split_whitespace().find_map(leading_version).map(str::to_owned)
+}
+
+/// The text, when it is a version: two or three numbers with points between them.
+fn leading_version(text: &str) -> Option<&str> {
+    let parts: Vec<_> = text.split('.').collect();
+    let numbers = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    (matches!(parts.len(), 2 | 3) && numbers && parts[0].len() >= 2).then_some(text)
+}
+
+/// The version of the libraries, and the file that gave it: what the linker's cache leads to, else what the directories hold.
+fn user_library(host: &dyn Host) -> Option<(String, PathBuf)> {
+    let cache = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).map(|bytes| ld_cache::entries(&bytes)).unwrap_or_default();
+    VERSIONED_LIBRARIES.iter().find_map(|prefix| {
+        let cached = cache.iter().filter(|(name, _)| name.starts_with(prefix)).find_map(|(_, path)| versioned(host, path, prefix));
+        cached.or_else(|| {
+            LIBRARY_DIRECTORIES.iter().find_map(|directory| {
+                let directory = Path::new(directory);
+                let names = host.read_dir(directory).unwrap_or_default();
+                let fits = |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
+                names.iter().filter(fits).find_map(|name| versioned(host, &directory.join(name), prefix))
+            })
+        })
+    })
+}
+
+/// The version at the end of the real file's name.
+fn versioned(host: &dyn Host, path: &Path, prefix: &str) -> Option<(String, PathBuf)> {
+    let real = host.canonicalize(path).ok()?;
+    let version = leading_version(real.file_name()?.to_str()?.strip_prefix(prefix)?)?.to_owned();
+    Some((version, real))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::RecordedHost;
+
+    #[test]
+    fn both_forms_of_the_kernel_module() {
+        let proprietary = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\nGCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n";
+        let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  565.57.01  Release Build  (dvs-builder@U16-I3)  Thu Oct 10 12:29:05 UTC 2024\n";
+        assert_eq!(parse_kernel_version(proprietary).as_deref(), Some("535.183.01"));
+        assert_eq!(parse_kernel_version(open).as_deref(), Some("565.57.01"));
+        assert_eq!(
+            parse_kernel_version("NVRM version: NVIDIA UNIX x86_64 Kernel Module  390.87  Tue\n").as_deref(),
+            Some("390.87")
+        );
+        assert_eq!(parse_kernel_version("GCC version: gcc version 12.2.0\n"), None);
+        assert_eq!(parse_kernel_version(""), None);
+    }
+
+    #[test]
+    fn a_described_machine_whose_libraries_are_newer_than_its_kernel_module() {
+        let host = RecordedHost::new()
+            .file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun\n")
+            .symlink("/usr/lib/x86_64-linux-gnu/libGLX_nvidia.so.0", "nvidia/current/libGLX_nvidia.so.0")
+            .symlink("/usr/lib/x86_64-linux-gnu/nvidia/current/libGLX_nvidia.so.0", "libGLX_nvidia.so.550.163.01")
+            .file("/usr/lib/x86_64-linux-gnu/nvidia/current/libGLX_nvidia.so.550.163.01", "")
+            .file("/dev/nvidiactl", "")
+            .file_mode("/dev/nvidia0", "", 0o060)
+            .directory("/dev/nvidia-caps")
+            .command(&["nvidia-container-cli"], 0, "", "");
+        let nvidia = nvidia(&host, &mut Unknowns::new()).unwrap();
+        assert_eq!(nvidia.kernel_version.as_deref(), Some("535.183.01"));
+        assert_eq!(nvidia.user_version.as_deref(), Some("550.163.01"));
+        assert_eq!(
+            nvidia.user_library.as_deref(),
+            Some(Path::new("/usr/lib/x86_64-linux-gnu/nvidia/current/libGLX_nvidia.so.550.163.01"))
+        );
+        let nodes: Vec<_> = nvidia.nodes.iter().map(|node| (node.path.to_str().unwrap(), node.usable)).collect();
+        assert_eq!(nodes, [("/dev/nvidia0", false), ("/dev/nvidiactl", true)]);
+        assert!(nvidia.container_cli);
+    }
+
+    #[test]
+    fn a_machine_without_any_part_has_none() {
+        assert_eq!(nvidia(&RecordedHost::new().directory("/dev"), &mut Unknowns::new()), None);
+    }
+
+    #[test]
+    fn a_soname_is_no_version() {
+        assert_eq!(leading_version("0"), None);
+        assert_eq!(leading_version("1.1"), None);
+        assert_eq!(leading_version("550.163.01"), Some("550.163.01"));
+        assert_eq!(leading_version("550.x"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! The probe "image": the image that the configuration names, examined without being started.
+
+mod contents;
+mod locate;
+mod magic;
+mod metadata;
+mod sandbox;
+mod sif;
+mod squashfs;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use casa_doctor_checks::facts::{Environment, Image, ImageContents, ImageKind};
+use serde_json::Value;
+
+pub(crate) use squashfs::{ContentsError, read_contents};
+
+use super::Context;
+use crate::host::{Access, Host};
+
+/// Looks at the image of an environment.
+pub(crate) fn probe(context: &Context, environment: &Environment) -> Image {
+    let host = context.host.as_ref();
+    let mut image = Image::default();
+    let configuration = environment.merged.as_ref().or(environment.file.value.as_ref());
+    let text = |key: &str| configuration.and_then(|value| value.get(key)).and_then(Value::as_str);
+    let Some(configured) = text("image") else {
+        image.unknown.insert("path".to_owned(), "the configuration has no text under the key \"image\"".to_owned());
+        return image;
+    };
+    image.configured = configured.to_owned();
+    if matches!(text("container_type"), Some("docker" | "podman")) {
+        image.kind = Some(ImageKind::Name);
+        return image;
+    }
+    let located = locate::locate(host, &environment.directory, configured);
+    image.path = located.path;
+    image.exists = located.exists;
+    image.candidates = located.candidates;
+    image.part_file = host.exists(&metadata::beside(&image.path, ".part")) == Some(true);
+    if image.exists.is_none() {
+        image.unknown.insert("exists".to_owned(), format!("{} cannot be looked at: permission denied", image.path.display()));
+    }
+    if let Some(used) = &located.used {
+        image.metadata = metadata::read(host, used);
+        if text("container_type") == Some("vbox") {
+            image.unknown.insert("kind".to_owned(), "images of VirtualBox are not examined".to_owned());
+        } else {
+            look_at(host, used, &mut image);
+        }
+    }
+    image.used = located.used;
+    image
+}
+
+/// Recognises the file and reads what can be read of it.
+fn look_at(host: &dyn Host, path: &Path, image: &mut Image) {
+    image.readable = match host.access(path, Access::Read) {
+        Ok(()) => Some(true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(false),
+        Err(_) => None,
+    };
+    let recognised = match magic::recognise(host, path) {
+        Ok(recognised) => recognised,
+        Err(error) => {
+            image.unknown.insert("kind".to_owned(), format!("{} cannot be read: {error}", path.display()));
+            return;
+        }
+    };
+    image.size = (recognised.kind != ImageKind::Sandbox).then(|| host.metadata(path).ok().map(|metadata| metadata.size)).flatten();
+    let read = match recognised.kind {
+        ImageKind::Sif => contents_of_sif(host, path, image),
+        ImageKind::Squashfs => contents_of_squashfs(host, path, recognised.offset),
+        ImageKind::Sandbox => Ok(contents::examine(&sandbox::Sandbox { host, root: path.to_owned() })),
+        ImageKind::Ext3 => Err("an ext3 image cannot be read without being mounted".to_owned()),
+        ImageKind::Name | ImageKind::NotAnImage { .. } => Err("it is not an image".to_owned()),
+    };
+    image.kind = Some(recognised.kind);
+    match read {
+        Ok(contents) => {
+            if contents.mesa.is_none() {
+                let reason = "neither a file's name nor Debian's package list names Mesa's version";
+                image.unknown.insert("contents.mesa".to_owned(), reason.to_owned());
+            }
+            image.contents = Some(contents);
+        }
+        Err(reason) => {
+            image.unknown.insert("contents".to_owned(), reason);
+        }
+    }
+}
+
+fn contents_of_sif(host: &dyn Host, path: &Path, image: &mut Image) -> Result<ImageContents, String> {
+    let mut file = host.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let header = match sif::read(&mut *file) {
+        Ok(header) => header,
+        Err(error) => {
+            image.unknown.insert("sif".to_owned(), error.to_string());
+            return Err(error.to_string());
+        }
+    };
+    let sif = image.sif.insert(header.sif);
+    if image.size.is_some_and(|size| size < sif.end) {
+        return Err("the file is cut short".to_owned());
+    }
+    match (sif.filesystem.as_deref(), header.partition_offset) {
+        (Some("squashfs"), Some(offset)) => contents_of_squashfs(host, path, offset),
+        (Some(other), _) => Err(format!("its filesystem is {other}, which cannot be read here")),
+        (None, _) => Err("it has no system partition".to_owned()),
+    }
+}
+
+fn contents_of_squashfs(host: &dyn Host, path: &Path, offset: u64) -> Result<ImageContents, String> {
+    let file = host.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    read_contents(file, offset).map_err(|error| error.to_string())
+}

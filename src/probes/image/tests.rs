@@ -1,0 +1,179 @@
+//! The whole probe, on described machines and on real squashfs images.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use casa_doctor_checks::facts::ConfigFile;
+use serde_json::json;
+
+use super::*;
+use crate::host::{LiveHost, RecordedHost};
+
+fn environment(directory: &Path, configuration: Value) -> Environment {
+    Environment {
+        directory: directory.to_owned(),
+        file: ConfigFile {
+            path: directory.join("conf/casa_distro.json"),
+            value: Some(configuration.clone()),
+            ..ConfigFile::default()
+        },
+        merged: Some(configuration),
+        ..Environment::default()
+    }
+}
+
+fn probe_with(host: impl Host + 'static, directory: &Path, configuration: Value) -> Image {
+    probe(&Context { host: Arc::new(host), limit: Duration::from_secs(4) }, &environment(directory, configuration))
+}
+
+/// The root of a small system with merged /usr, as a description.
+fn described_root(host: RecordedHost, root: &str) -> RecordedHost {
+    let at = |path: &str| format!("{root}{path}");
+    host.symlink(at("/lib"), "usr/lib")
+        .symlink(at("/bin"), "/usr/bin")
+        .symlink(at("/etc/os-release"), "../usr/lib/os-release")
+        .file(at("/usr/lib/os-release"), "ID=ubuntu\nPRETTY_NAME=\"Ubuntu 22.04.5 LTS\"\n")
+        .file(at("/usr/lib/x86_64-linux-gnu/libGL.so.1"), "x")
+        .file(at("/usr/lib/x86_64-linux-gnu/libGLdispatch.so.0"), "x")
+        .symlink(at("/usr/lib/x86_64-linux-gnu/libGLX_mesa.so.0"), "libGLX_mesa.so.0.0.0")
+        .file(at("/usr/lib/x86_64-linux-gnu/libGLX_mesa.so.0.0.0"), "x")
+        .symlink(at("/usr/lib/x86_64-linux-gnu/libGLX_indirect.so.0"), "/usr/lib/x86_64-linux-gnu/libGLX_mesa.so.0")
+        .symlink(at("/usr/lib/x86_64-linux-gnu/libGLX_broken.so.0"), "nowhere")
+        .file(at("/usr/lib/x86_64-linux-gnu/libGLX_nvidia.so.0"), "")
+        .file(at("/usr/lib/x86_64-linux-gnu/dri/swrast_dri.so"), "x")
+        .file(at("/usr/share/glvnd/egl_vendor.d/50_mesa.json"), "{}")
+        .file(
+            at("/var/lib/dpkg/status"),
+            "Package: mesa-utils\nStatus: install ok installed\nVersion: 8.4.0\n\nPackage: libgl1-mesa-dri\nStatus: install ok installed\nVersion: 23.2.1-1ubuntu3.1~22.04.2\n",
+        )
+        .file(at("/casa/image_id"), r#"{"image_id": "5d1a", "image_version": "5.3"}"#)
+        .file(at("/usr/local/bin/entrypoint"), "#!/bin/sh\n")
+        .file(at("/usr/bin/glxinfo"), "x")
+}
+
+#[test]
+fn a_described_sandbox_is_read_with_its_links_inside() {
+    let host = described_root(RecordedHost::new(), "/images/brainvisa").file("/usr/bin/eglinfo", "of the host, not of the image");
+    let image = probe_with(host, Path::new("/envs/x"), json!({"image": "/images/brainvisa", "container_type": "singularity"}));
+    assert_eq!(image.kind, Some(ImageKind::Sandbox));
+    let contents = image.contents.unwrap();
+    assert_eq!(contents.distribution.as_deref(), Some("Ubuntu 22.04.5 LTS"));
+    assert_eq!(contents.glx_vendors, ["mesa"]);
+    assert!(contents.glx_indirect);
+    assert_eq!(contents.glvnd, Some(true));
+    assert_eq!(contents.egl_vendors, ["50_mesa.json"]);
+    assert_eq!(contents.dri_drivers, ["swrast"]);
+    assert_eq!(contents.mesa.as_deref(), Some("23.2.1"));
+    assert_eq!(contents.software_mesa, Some(false));
+    assert_eq!((contents.image_id.as_deref(), contents.image_version.as_deref()), (Some("5d1a"), Some("5.3")));
+    assert_eq!(contents.casa_entrypoint, Some(true));
+    assert_eq!(contents.tools, ["glxinfo"]);
+    assert_eq!(contents.glibc, None);
+}
+
+#[test]
+fn links_that_lead_nowhere_or_in_circles_are_nothing() {
+    let host = RecordedHost::new()
+        .symlink("/image/a", "b")
+        .symlink("/image/b", "a")
+        .symlink("/image/up", "../../../etc")
+        .file("/image/etc/hosts", "inside")
+        .file("/etc/hosts", "outside");
+    let sandbox = sandbox::Sandbox { host: &host, root: "/image".into() };
+    let inside = tree::Inside(&sandbox);
+    assert_eq!(inside.resolve(Path::new("/a")), None);
+    assert_eq!(inside.read("/up/hosts", 100).as_deref(), Some(&b"inside"[..]));
+}
+
+#[test]
+fn what_is_no_file_is_not_looked_at() {
+    let docker =
+        probe_with(RecordedHost::new(), Path::new("/e"), json!({"image": "cati/brainvisa:5.1", "container_type": "docker"}));
+    assert_eq!((docker.kind, docker.exists), (Some(ImageKind::Name), None));
+    for configuration in [json!({}), json!({"image": 3}), json!({"image": null})] {
+        let image = probe_with(RecordedHost::new(), Path::new("/e"), configuration);
+        assert!(image.unknown.contains_key("path"));
+    }
+}
+
+#[test]
+fn described_files_that_are_broken() {
+    let sif = sif::tests::written(1, &[7; 4000]);
+    let probe_of = |content: &[u8], mode| {
+        let host = RecordedHost::new().file_mode("/i/x.sif", content, mode).file("/i/x.sif.part", "");
+        probe_with(host, Path::new("/e"), json!({"image": "/i/x.sif"}))
+    };
+    let cut = probe_of(&sif[..5000], 0o644);
+    assert_eq!((cut.size, cut.sif.as_ref().map(|sif| sif.end)), (Some(5000), Some(8096)));
+    assert!(cut.unknown["contents"].contains("cut short"));
+    assert!(cut.part_file);
+    // The partition is no squashfs.
+    let damaged = probe_of(&sif, 0o644);
+    assert!(damaged.contents.is_none() && damaged.unknown["contents"].contains("squashfs"), "{:?}", damaged.unknown);
+    let encrypted = probe_of(&sif::tests::written(5, b"x"), 0o644);
+    assert!(encrypted.unknown["contents"].contains("encrypted"));
+    let unreadable = probe_of(&sif, 0o000);
+    assert_eq!((unreadable.readable, unreadable.kind), (Some(false), None));
+    assert!(matches!(probe_of(b"<html>", 0o644).kind, Some(ImageKind::NotAnImage { .. })));
+}
+
+/// A real squashfs by mksquashfs, with the machine's own C library in it, bare and inside a SIF.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+    let Some(mksquashfs) = LiveHost.which("mksquashfs".as_ref()) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    let file = |path: &str, content: &[u8]| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::File::create(path).unwrap().write_all(content).unwrap();
+    };
+    let library = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6"]
+        .iter()
+        .find_map(|path| LiveHost.read(Path::new(path), 64 << 20).ok())
+        .unwrap();
+    file("usr/lib/x86_64-linux-gnu/libc.so.6", &library);
+    file("usr/lib/x86_64-linux-gnu/libgallium-25.0.7-2.so", b"x");
+    file("usr/lib/x86_64-linux-gnu/libGL.so.1", b"x");
+    file("usr/local/lib/mesa/libGL.so.1", b"x");
+    file("usr/lib/os-release", b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
+    file("etc/glvnd/egl_vendor.d/10_nvidia.json", b"{}");
+    symlink("usr/lib", root.join("lib")).unwrap();
+    symlink("/usr/lib/os-release", root.join("etc/os-release")).unwrap();
+    let of_directory = probe_with(LiveHost, directory.path(), json!({"image": "root"})).contents.unwrap();
+    assert!(of_directory.glibc.as_deref().is_some_and(|version| version.starts_with("2.")), "{of_directory:?}");
+    assert_eq!(of_directory.mesa.as_deref(), Some("25.0.7"));
+    assert_eq!((of_directory.glvnd, of_directory.software_mesa), (Some(false), Some(true)));
+    assert_eq!(of_directory.distribution.as_deref(), Some("Debian GNU/Linux 12 (bookworm)"));
+    for compression in ["gzip", "xz", "zstd"] {
+        let squashfs = directory.path().join(format!("{compression}.squashfs"));
+        let command = crate::host::Command::new(&mksquashfs, Duration::from_secs(60)).arg(&root).arg(&squashfs).args([
+            "-noappend",
+            "-no-progress",
+            "-quiet",
+            "-comp",
+            compression,
+        ]);
+        let output = LiveHost.run(&command);
+        assert!(output.success(), "{}", output.stderr_text());
+        let bare = probe_with(LiveHost, directory.path(), json!({"image": squashfs}));
+        assert_eq!(bare.kind, Some(ImageKind::Squashfs));
+        assert_eq!(bare.contents.as_ref(), Some(&of_directory), "{compression}: {:?}", bare.unknown);
+        let bytes = LiveHost.read(&squashfs, 64 << 20).unwrap();
+        let sif = directory.path().join(format!("{compression}.sif"));
+        std::fs::File::create(&sif).unwrap().write_all(&sif::tests::written(1, &bytes)).unwrap();
+        let image = probe_with(LiveHost, directory.path(), json!({"image": format!("{compression}.sif")}));
+        assert_eq!((image.kind, image.contents.as_ref()), (Some(ImageKind::Sif), Some(&of_directory)));
+        // Damaged anywhere, it must end with a reason or with less, never with a panic.
+        for at in (0..bytes.len()).step_by(bytes.len() / 40 + 1) {
+            let mut damaged = bytes.clone();
+            let end = (at + 64).min(damaged.len());
+            damaged[at..end].fill(0xa5);
+            let _ = read_contents(Box::new(io::Cursor::new(damaged)), 0);
+        }
+        assert!(read_contents(Box::new(io::Cursor::new(bytes[..bytes.len() / 2].to_vec())), 0).is_err());
+    }
+}

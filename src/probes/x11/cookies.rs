@@ -238,19 +238,21 @@ fn authority_argument(line: &[u8], number: u16) -> Option<PathBuf> {
     arguments.get(place + 1).map(|path| PathBuf::from(path.as_ref())).filter(|path| path.is_absolute())
 }
 
+/// The bytes of an entry of an authority file, for tests.
+#[cfg(test)]
+pub(super) fn entry(family: u16, address: &[u8], number: &[u8], fill: u8) -> Vec<u8> {
+    let mut bytes = family.to_be_bytes().to_vec();
+    for string in [address, number, b"MIT-MAGIC-COOKIE-1", &[fill; 16]] {
+        bytes.extend(u16::try_from(string.len()).unwrap().to_be_bytes());
+        bytes.extend(string);
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::{Identity, RecordedHost};
-
-    fn entry(family: u16, address: &[u8], number: &[u8], fill: u8) -> Vec<u8> {
-        let mut bytes = family.to_be_bytes().to_vec();
-        for string in [address, number, b"MIT-MAGIC-COOKIE-1", &[fill; 16]] {
-            bytes.extend(u16::try_from(string.len()).unwrap().to_be_bytes());
-            bytes.extend(string);
-        }
-        bytes
-    }
 
     fn local(machine: &str, number: &str, fill: u8) -> Vec<u8> {
         entry(0x100, machine.as_bytes(), number.as_bytes(), fill)

@@ -7,7 +7,7 @@
 mod connect;
 mod cookies;
 mod display;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod live;
 mod search;
 mod server;

@@ -1,5 +1,6 @@
 //! The search for an address and a cookie with which the server lets us in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,22 @@ const OPEN_LIMIT: Duration = Duration::from_millis(300);
 /// How long libxcb's last resort is given: TCP on this machine, which answers at once or is something else.
 const LAST_RESORT_LIMIT: Duration = Duration::from_millis(300);
 
+/// How long a server that starts afresh is waited for, try after try, in milliseconds.
+const RESTART_PAUSES: [u64; 5] = [20, 40, 80, 160, 320];
+
 /// What a search found.
 pub(super) struct Found {
     pub(super) connection: End,
     pub(super) attempts: Vec<Attempt>,
     pub(super) cookies: Vec<CookieFile>,
     pub(super) held: Option<Connection>,
+}
+
+impl Found {
+    /// Whether the other side closed or reset the connection during the greeting.
+    fn was_cut_off(&self) -> bool {
+        matches!(&self.connection, End::Failed(failure) if matches!(failure.kind, Kind::ClosedDuringHandshake | Kind::Reset))
+    }
 }
 
 /// A search for one display.
@@ -45,24 +56,17 @@ impl<'a> Search<'a> {
     pub(super) fn run(mut self) -> Found {
         let mut failure = None;
         for target in targets(self.display) {
-            let started = Instant::now();
-            let deadline = self.deadline_of(&target);
-            let refusal = match dial(self.host, &target.address, deadline) {
+            match self.reach(&target) {
+                Ok(found) => return Found { attempts: self.attempts, ..found },
                 Err(refusal) => {
-                    self.note(&target, None, Some(refusal.kind), started);
-                    refusal
+                    let hopeless = matches!(refusal.kind, Kind::BacklogFull | Kind::ConnectTimeout);
+                    if !target.last_resort {
+                        failure = Some((target, refusal));
+                    }
+                    if hopeless {
+                        break;
+                    }
                 }
-                Ok((stream, peer)) => match self.converse(&target, stream, peer, started) {
-                    Ok(found) => return found,
-                    Err(refusal) => refusal,
-                },
-            };
-            let hopeless = matches!(refusal.kind, Kind::BacklogFull | Kind::ConnectTimeout);
-            if !target.last_resort {
-                failure = Some((target, refusal));
-            }
-            if hopeless {
-                break;
             }
         }
         let cookies = self.wallet(None).into_files();
@@ -73,7 +77,25 @@ impl<'a> Search<'a> {
         Found { connection, attempts: self.attempts, cookies, held: None }
     }
 
-    /// Talks to whoever accepted the connection. `Err` means that this was no X server and that another address may be.
+    /// Tries one address, with patience for a local server that is just starting afresh because its last client has left:
+    /// it closes what was waiting. `Err` means that there is no X server and that another address may have one.
+    fn reach(&mut self, target: &Target) -> Result<Found, Refusal> {
+        let mut pauses = RESTART_PAUSES.into_iter().map(Duration::from_millis);
+        loop {
+            let started = Instant::now();
+            let (stream, peer) = dial(self.host, &target.address, self.deadline_of(target)).inspect_err(|refusal| {
+                self.attempts.push(attempt(target, None, Some(refusal.kind), started));
+            })?;
+            let found = self.converse(target, stream, peer, started)?;
+            let local = matches!(self.display.reach, Reach::Local | Reach::Launchd);
+            match pauses.next() {
+                Some(pause) if local && found.was_cut_off() && Instant::now() + pause < self.deadline => std::thread::sleep(pause),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Talks to whoever accepted the connection. `Err` means that this was no X server and that another address may have one.
     fn converse(
         &mut self,
         target: &Target,
@@ -114,7 +136,7 @@ impl<'a> Search<'a> {
                 (End::Connected(Box::new(server)), Some(connection))
             }
         };
-        Ok(Found { connection, attempts: std::mem::take(&mut self.attempts), cookies: wallet.into_files(), held })
+        Ok(Found { connection, attempts: Vec::new(), cookies: wallet.into_files(), held })
     }
 
     /// Tries the cookies that a program would not have sent.
@@ -161,11 +183,6 @@ impl<'a> Search<'a> {
         Wallet::open(Question { host, display, hostname, peer, deadline })
     }
 
-    fn note(&mut self, target: &Target, cookie_from: Option<std::path::PathBuf>, failure: Option<Kind>, started: Instant) {
-        let after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.attempts.push(Attempt { address: target.address.to_string(), cookie_from, failure, after_ms });
-    }
-
     /// Notes an answer to a greeting, and what it says about the cookie that was sent.
     fn note_answer(
         &mut self,
@@ -184,7 +201,7 @@ impl<'a> Search<'a> {
                 Some(_) => {}
             }
         }
-        self.note(target, place.and_then(|place| wallet.path(place)), failure, started);
+        self.attempts.push(attempt(target, place.and_then(|place| wallet.path(place)), failure, started));
     }
 
     /// Whether another cookie may help. sshd's end of a forwarded display closes the connection without a word on a wrong
@@ -196,6 +213,11 @@ impl<'a> Search<'a> {
             _ => false,
         }
     }
+}
+
+fn attempt(target: &Target, cookie_from: Option<PathBuf>, failure: Option<Kind>, started: Instant) -> Attempt {
+    let after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Attempt { address: target.address.to_string(), cookie_from, failure, after_ms }
 }
 
 fn failed(refusal: Refusal, target: Option<&Target>, cookie_sent: bool) -> End {

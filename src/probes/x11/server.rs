@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use casa_doctor_checks::facts::{ConnectFailureKind as Kind, ServerGlx, ServerKind, XServer};
+use x11rb::NONE;
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::errors::{ConnectionError, ReplyError};
 use x11rb::protocol::glx::{self, ConnectionExt as _};
@@ -20,6 +21,8 @@ const GLX_EXTENSIONS: u32 = 3;
 const GLX_VENDOR_NAMES: u32 = 0x20f6;
 /// Family of the entry for every local user (X.Org, os/access.c: FamilyLocalHost).
 const FAMILY_LOCAL_HOST: u8 = 252;
+/// Name of the property in which nxagent keeps its version, so that the atom exists on no other server.
+const NXAGENT_ATOM: &[u8] = b"NX_AGENT_VERSION";
 /// All that an untrusted client is shown (X.Org, Xext/security.c).
 const UNTRUSTED_EXTENSIONS: [&str; 3] = ["BIG-REQUESTS", "XC-MISC", "XpExtension"];
 
@@ -28,6 +31,7 @@ const UNTRUSTED_EXTENSIONS: [&str; 3] = ["BIG-REQUESTS", "XC-MISC", "XpExtension
 pub(super) fn describe(connection: &Connection, screen: u16) -> Result<XServer, Refusal> {
     let extensions = connection.list_extensions().map_err(lost)?;
     let hosts = connection.list_hosts().map_err(lost)?;
+    let nxagent = connection.intern_atom(true, NXAGENT_ATOM).map_err(lost)?;
     connection.prefetch_extension_information(glx::X11_EXTENSION_NAME).map_err(lost)?;
     connection.prefetch_extension_information(randr::X11_EXTENSION_NAME).map_err(lost)?;
 
@@ -36,13 +40,18 @@ pub(super) fn describe(connection: &Connection, screen: u16) -> Result<XServer, 
     names.sort();
     let untrusted = !names.is_empty() && names.iter().all(|name| UNTRUSTED_EXTENSIONS.contains(&name.as_str()));
     let hosts = answered(hosts.reply())?.filter(|_| !untrusted);
+    let nxagent = answered(nxagent.reply())?.is_some_and(|reply| reply.atom != NONE);
     let (glx, outputs) = graphics(connection, screen)?;
 
     let setup = connection.setup();
     let vendor = text(&setup.vendor);
     let root = setup.roots.first();
     Ok(XServer {
-        kind: recognise(&vendor, &names, &outputs, untrusted),
+        kind: match () {
+            () if untrusted => ServerKind::Unknown,
+            () if nxagent => ServerKind::Nxagent,
+            () => recognise(&vendor, &names, &outputs),
+        },
         vendor,
         release: setup.release_number,
         extensions: names,
@@ -112,14 +121,12 @@ fn outputs(connection: &Connection) -> Result<Vec<String>, Refusal> {
 }
 
 /// The kind of a server. Newer Xwaylands have an extension for that, older ones (22.1) an output's name only.
-fn recognise(vendor: &str, extensions: &[String], outputs: &[String], untrusted: bool) -> ServerKind {
+fn recognise(vendor: &str, extensions: &[String], outputs: &[String]) -> ServerKind {
     let has = |name: &str| extensions.iter().any(|extension| extension == name);
     let has_output = |prefix: &str| outputs.iter().any(|output| output.starts_with(prefix));
     match () {
-        () if untrusted => ServerKind::Unknown,
         () if has("XWAYLAND") || has_output("XWAYLAND") => ServerKind::Xwayland,
         () if has("Apple-WM") || has("Apple-DRI") => ServerKind::Xquartz,
-        () if has("NX-AGENT") || has_output("NX") || vendor.contains("NoMachine") => ServerKind::Nxagent,
         () if has("VNC-EXTENSION") || has_output("VNC-") || has_output("TVNC") || vendor.contains("VNC") => ServerKind::Xvnc,
         () => ServerKind::Xorg,
     }
@@ -197,13 +204,12 @@ mod tests {
     fn servers_that_cannot_be_had_here_are_recognised() {
         let kind = |vendor: &str, extensions: &[&str], outputs: &[&str]| {
             let owned = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
-            recognise(vendor, &owned(extensions), &owned(outputs), false)
+            recognise(vendor, &owned(extensions), &owned(outputs))
         };
         assert_eq!(kind("The X.Org Foundation", &["Apple-WM", "GLX"], &[]), ServerKind::Xquartz);
         assert_eq!(kind("The X.Org Foundation", &["XWAYLAND"], &["DP-1"]), ServerKind::Xwayland);
         assert_eq!(kind("The X.Org Foundation", &["GLX"], &["XWAYLAND0"]), ServerKind::Xwayland);
         assert_eq!(kind("The X.Org Foundation", &["GLX", "NV-GLX"], &["HDMI-0"]), ServerKind::Xorg);
-        assert_eq!(recognise("x", &[], &[], true), ServerKind::Unknown);
     }
 
     #[test]

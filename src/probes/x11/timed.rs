@@ -76,7 +76,12 @@ impl Stream for Timed {
             && !self.greeted.swap(true, Ordering::Relaxed)
             && *first > LARGEST_STATUS
         {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, NotX11 { greeting: printable(bytes) }));
+            // x11rb reads eight bytes first; the rest of a greeting has come with them.
+            let mut greeting = bytes.to_vec();
+            let mut more = [0; GREETING_LIMIT];
+            let length = self.stream.read(&mut more, descriptors).unwrap_or(0);
+            greeting.extend(more.iter().take(length));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, NotX11 { greeting: printable(&greeting) }));
         }
         Ok(length)
     }

@@ -85,6 +85,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is for the local displays of one machine, whatever its name.
+    pub(crate) fn is_local(&self) -> bool {
+        self.family == FAMILY_LOCAL
+    }
+
     /// Whether it is a cookie that an X server understands without further negotiation.
     pub(crate) fn is_magic_cookie(&self) -> bool {
         self.name == MIT_MAGIC_COOKIE_1
@@ -141,7 +146,13 @@ mod tests {
     use super::*;
 
     fn entry(family: u16, address: &[u8], number: &[u8]) -> Entry {
-        Entry { family, address: address.into(), number: number.into(), name: MIT_MAGIC_COOKIE_1.into(), data: Secret(vec![238; 16]) }
+        Entry {
+            family,
+            address: address.into(),
+            number: number.into(),
+            name: MIT_MAGIC_COOKIE_1.into(),
+            data: Secret(vec![238; 16]),
+        }
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub struct X11 {
     pub attempts: Vec<Attempt>,
     /// Every place where a cookie may be, with what is there, in the order in which they were tried.
     pub cookies: Vec<CookieFile>,
+    /// The displays whose sockets stand in `/tmp/.X11-unix`, such as `:0`; that nobody listens on one of them is possible.
+    pub local_displays: Vec<String>,
+    /// User id of the owner of the socket of a local display: the user who runs its server, or root.
+    pub socket_owner: Option<u32>,
 }
 
 /// The parts of DISPLAY.
@@ -142,13 +146,17 @@ pub struct Attempt {
 pub struct CookieFile {
     /// The file.
     pub path: PathBuf,
-    /// Why it was looked at: `XAUTHORITY`, `~/.Xauthority`, `gdm`, `mutter`, `kwin`, `server-argument`.
+    /// Why it was looked at: `XAUTHORITY`, `~/.Xauthority`, `gdm`, `mutter`, `kwin`, `sddm`, `server-argument`.
     pub source: String,
     /// What is there.
     pub state: CookieState,
-    /// Whether the server accepted its cookie; `None` when it was not tried.
+    /// Whether the server accepted its cookie; `None` when it was not tried, or when the server lets us in without any, so that
+    /// it does not show.
     #[serde(default)]
     pub accepted: Option<bool>,
+    /// User id of the file's owner, where known.
+    #[serde(default)]
+    pub owner: Option<u32>,
 }
 
 /// What stands at a cookie's place.
@@ -189,7 +197,7 @@ pub struct XServer {
     pub kind: ServerKind,
     /// The address that was used.
     pub address: String,
-    /// The file whose cookie let us in; `None` when none was needed.
+    /// The file whose cookie was sent when the server let us in; `None` when none was sent.
     pub cookie_from: Option<PathBuf>,
     /// Whether the server would let this user in without any cookie; `None` when not tried.
     pub open_without_cookie: Option<bool>,
@@ -205,7 +213,7 @@ pub struct XServer {
     pub glx: Option<ServerGlx>,
     /// Size of the first screen, in pixels.
     pub screen_pixels: Option<(u16, u16)>,
-    /// Names of RandR outputs, where RandR answers (`XWAYLAND0`, `VNC-0`, `HDMI-1`).
+    /// Names of the RandR outputs with a monitor, where RandR answers (`XWAYLAND0`, `VNC-0`, `HDMI-1`).
     pub outputs: Vec<String>,
 }
 

@@ -1,1 +1,24 @@
 //! Carrying out the edits of a plan: new text, unified diff, whole-file atomic write, copy of the old file, undo.
+//!
+//! [`plan_files`] works out what would change and touches nothing; [`write_all`] writes it; [`undo`] takes the last fix back.
+
+mod apply;
+mod diff;
+mod error;
+mod journal;
+mod plan;
+mod pointer;
+mod settle;
+mod style;
+mod text;
+mod transaction;
+mod tree;
+mod value;
+mod write;
+
+pub(crate) use apply::{EditError, apply};
+pub(crate) use diff::unified;
+pub(crate) use error::FixError;
+pub(crate) use plan::{FileChange, plan_files};
+pub(crate) use pointer::json_pointer;
+pub(crate) use transaction::{PutBack, Scope, Undone, Written, undo, write_all};

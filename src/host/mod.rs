@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) use command::{Command, CommandEnd, CommandOutput, ProcessTree};
 pub(crate) use live::LiveHost;
 #[cfg(test)]
-pub(crate) use recorded::RecordedHost;
+pub(crate) use recorded::{Peer, RecordedHost};
 
 /// What a file is, as far as anything here wants to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,48 +2,23 @@
 
 use std::time::Instant;
 
-use casa_doctor_checks::check::{Check, Outcome};
 use casa_doctor_checks::facts::Facts;
-use casa_doctor_checks::finding::Finding;
 use casa_doctor_checks::registry;
 
 use crate::catalog::Selection;
+use crate::report::CheckRun;
 
-/// A check with its answer.
-#[derive(Debug)]
-pub(crate) struct CheckRun {
-    /// The check.
-    pub(crate) check: &'static Check,
-    /// Its answer.
-    pub(crate) outcome: Outcome,
-    /// Wall time, in milliseconds.
-    pub(crate) duration_ms: u64,
-}
-
-impl CheckRun {
-    /// What it found.
-    pub(crate) fn findings(&self) -> &[Finding] {
-        match &self.outcome {
-            Outcome::Findings(findings) => findings,
-            _ => &[],
-        }
-    }
-}
-
-/// Runs the checks that are wanted. A check whose every finding is unwanted counts as passed only if it found nothing else.
+/// Runs the checks that are wanted, and keeps of what they find what is wanted. The time of a check is that of the slowest
+/// probe that it rests on, plus its own.
 pub(crate) fn judge(facts: &Facts, selection: &Selection) -> Vec<CheckRun> {
     registry::checks()
         .filter(|check| selection.wants_check(check))
         .map(|check| {
             let started = Instant::now();
-            let outcome = match check.judge(facts) {
-                Outcome::Findings(findings) => {
-                    let kept = findings.into_iter().filter(|finding| selection.wants_finding(check, finding.kind)).collect();
-                    Outcome::of(kept)
-                }
-                outcome => outcome,
-            };
-            CheckRun { check, outcome, duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) }
+            let outcome = selection.keep(check, check.judge(facts));
+            let own = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let probes = check.needs.iter().filter_map(|probe| facts.probes.get(probe)).map(|run| run.duration_ms);
+            CheckRun { check, outcome, duration_ms: own.saturating_add(probes.max().unwrap_or(0)) }
         })
         .collect()
 }

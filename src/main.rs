@@ -7,13 +7,17 @@
 #![allow(dead_code, unused_imports)] // construction time
 
 mod casa_distro;
+mod catalog;
 mod cli;
 mod fix;
 mod host;
+mod judge;
 mod launch;
 mod output;
+mod plan;
 mod probes;
 mod recommend;
+mod recording;
 mod report;
 mod xauthority;
 

@@ -66,7 +66,7 @@ impl Recording {
         Self {
             schema_version: SCHEMA_VERSION.into(),
             tool_version: env!("CARGO_PKG_VERSION").into(),
-            recorded_at: crate::report::timestamp(now),
+            recorded_at: crate::report::rfc3339(now),
             facts,
         }
     }

@@ -33,7 +33,7 @@ impl FindingKind {
     /// Starts a finding of this kind.
     #[must_use]
     pub fn found(&'static self) -> Finding {
-        Finding { kind: self, severity: self.severity, title: None, evidence: Vec::new(), advice: Vec::new(), edits: Vec::new() }
+        Finding { kind: self, severity: self.severity, title: None, evidence: Vec::new(), advice: Vec::new(), edits: Vec::new(), edited_by: Vec::new() }
     }
 }
 
@@ -99,6 +99,8 @@ pub struct Finding {
     pub advice: Vec<Advice>,
     /// Changes to configuration files that cure it.
     pub edits: Vec<Edit>,
+    /// For each edit the index of the advice that it carries out.
+    edited_by: Vec<usize>,
 }
 
 impl Finding {
@@ -140,9 +142,16 @@ impl Finding {
     /// Adds a change that `--fix` makes, with the sentence that says so.
     #[must_use]
     pub fn fix(mut self, text: impl Into<String>, safety: Safety, edits: impl IntoIterator<Item = Edit>) -> Self {
+        let index = self.advice.len();
         self.advice.push(Advice { text: text.into(), command: None, safety });
         self.edits.extend(edits);
+        self.edited_by.resize(self.edits.len(), index);
         self
+    }
+
+    /// Each edit with the index of the advice that it carries out.
+    pub fn repairs(&self) -> impl Iterator<Item = (usize, &Edit)> {
+        self.edited_by.iter().copied().zip(&self.edits)
     }
 }
 

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use casa_doctor_checks::finding::Severity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::recommend::OpenGl;
+use crate::report::FailOn;
+use crate::report::style::ColorChoice;
 
 /// Shown under `--help`.
 const AFTER_HELP: &str = "\
@@ -95,7 +96,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Environment directory, casa_distro.json, or name of an environment
-    pub(crate) env_dir: Option<OsString>,
+    #[arg(value_name = "ENV")]
+    pub(crate) environment: Option<OsString>,
     /// OpenGL mode; without it the one that was decided for this machine and this display
     #[arg(long, value_name = "MODE")]
     pub(crate) opengl: Option<Mode>,
@@ -107,7 +109,7 @@ pub(crate) struct RunArgs {
     pub(crate) cwd: Option<PathBuf>,
     /// A variable for the container; may be given several times
     #[arg(long = "env", value_name = "K=V", value_parser = variable)]
-    pub(crate) env: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
     /// Another image than the configured one
     #[arg(long, value_name = "PATH")]
     pub(crate) image: Option<PathBuf>,
@@ -163,7 +165,7 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: Color,
+    pub(crate) color: ColorChoice,
 }
 
 /// Renderings of the report.
@@ -196,42 +198,6 @@ impl From<Mode> for OpenGl {
             Mode::Software => Self::Software,
         }
     }
-}
-
-/// Severities that `--fail-on` takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// Errors
-    Error,
-    /// Errors and warnings
-    Warning,
-    /// Anything
-    Info,
-    /// Nothing
-    Never,
-}
-
-impl FailOn {
-    /// The least severity that fails; `None` for never.
-    pub(crate) const fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Error => Some(Severity::Error),
-            Self::Warning => Some(Severity::Warning),
-            Self::Info => Some(Severity::Info),
-            Self::Never => None,
-        }
-    }
-}
-
-/// When to use colours. The option outranks NO_COLOR, and NO_COLOR (set and not empty) outranks what standard output is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// A positive number of seconds, fractions allowed.

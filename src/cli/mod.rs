@@ -1,6 +1,105 @@
-//! The command line.
+//! The command line: reads it, calls the parts in their order, tells the exit status.
 
-/// Runs the program and tells its exit status.
-pub(crate) fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod args;
+mod diagnose;
+mod offline;
+mod repair;
+mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, Options};
+use crate::host::{Host, LiveHost};
+use crate::output;
+use crate::probes::child;
+use crate::report::ExitStatus;
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no error; clap gives 2 for wrong usage.
+            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Clean };
+            drop(error.print());
+            return status.into();
+        }
+    };
+    if let Some(Command::Probe { name, args }) = &cli.subcommand {
+        return child::main(name, args);
+    }
+    match dispatch(cli) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            output::notice(&format!("{:#}", error.error));
+            error.status.into()
+        }
+    }
+}
+
+/// A failure with the exit status that tells it.
+#[derive(Debug)]
+struct Failure {
+    status: ExitStatus,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    /// The command line asks for something that does not exist.
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { status: ExitStatus::Usage, error: error.into() }
+    }
+
+    /// The container could not be started.
+    fn not_started(error: impl Into<anyhow::Error>) -> Self {
+        Self { status: ExitStatus::NotStarted, error: error.into() }
+    }
+}
+
+/// Every other failure: casa-doctor could not do its work.
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { status: ExitStatus::Failed, error: error.into() }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
+    let host: Arc<dyn Host> = Arc::new(LiveHost);
+    let Cli { options, fix, env, command, subcommand } = cli;
+    if subcommand.is_some() && (fix || env.is_some() || !command.is_empty()) {
+        return Err(Failure::usage(anyhow::anyhow!("--fix, ENV and -- CMD do not go with a command: give ENV after the command's name")));
+    }
+    match subcommand {
+        None if fix => repair::fix(host, &options, env, command),
+        None if !command.is_empty() => Err(Failure::usage(anyhow::anyhow!(
+            "a command is started with \"casa-doctor run -- {0}\" or \"casa-doctor --fix -- {0}\"",
+            command[0].to_string_lossy()
+        ))),
+        None => diagnose::diagnose(host, &options, env),
+        Some(Command::Run(args)) => run::run(host, &options, args),
+        Some(Command::Undo { env }) => repair::undo(host.as_ref(), env),
+        Some(Command::List) => offline::list(host.as_ref(), &options),
+        Some(Command::Explain { id }) => offline::explain(host.as_ref(), &options, &id),
+        Some(Command::Record { env, raw }) => diagnose::record(host, &options, env, raw),
+        Some(Command::Completions { shell }) => offline::completions(shell),
+        Some(Command::Man) => offline::man(),
+        Some(Command::Probe { .. }) => Ok(ExitStatus::Usage),
+    }
+}
+
+/// The environment as the user named it, for messages.
+fn named(env: Option<&OsString>) -> String {
+    env.map_or_else(|| "(none named)".into(), |env| env.to_string_lossy().into_owned())
+}
+
+/// Writes a finished text to where the user wants it.
+fn deliver(options: &Options, text: &str) -> Result<(), Failure> {
+    match &options.output {
+        None => Ok(output::document(text)?),
+        Some(path) => Ok(output::file(path, text)?),
+    }
 }

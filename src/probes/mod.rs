@@ -1,5 +1,6 @@
 //! Looking at the machine. Each probe leaves typed facts and judges nothing.
 
+mod collect;
 mod engines;
 mod environment;
 mod gpu;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host::Host;
+
+pub(crate) use collect::{Request, collect};
 
 /// What every probe is given.
 #[derive(Clone)]

@@ -1,7 +1,17 @@
 //! The recommender: facts and findings in, OpenGL mode and plan out. Pure.
 
+pub(crate) mod decision;
+mod predict;
+pub(crate) mod situation;
+#[cfg(test)]
+mod tests;
+mod types;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use predict::predict;
+pub(crate) use types::*;
 
 /// The OpenGL modes of casa_distro.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

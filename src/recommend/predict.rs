@@ -3,6 +3,8 @@
 //! Rests on the rule of libglvnd (the X server names the library that OpenGL programs load) and on what is known of each kind
 //! of display; nothing is started. A measurement, where there is one, outranks it.
 
+use std::cmp::Reverse;
+
 use casa_doctor_checks::facts::{Facts, ImageContents};
 
 use super::situation::{DisplayKind, NvidiaPath, ServerVendor, nvidia_path, server, server_vendor};
@@ -17,7 +19,7 @@ struct Verdict {
     reason: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     /// It is expected to work, and nothing else does it better.
     Best(Confidence),
@@ -29,6 +31,18 @@ enum Expected {
     Fails,
 }
 
+impl Expected {
+    /// Smaller is better.
+    fn rank(self) -> (u8, Reverse<Confidence>) {
+        match self {
+            Self::Best(confidence) => (0, Reverse(confidence)),
+            Self::Works(confidence) => (1, Reverse(confidence)),
+            Self::Unsure => (2, Reverse(Confidence::Low)),
+            Self::Fails => (3, Reverse(Confidence::Low)),
+        }
+    }
+}
+
 /// Recommends a mode, or `None` when the display cannot be reached or was not looked at: a mode would be a guess.
 pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
     let display = DisplayKind::of(facts)?;
@@ -37,7 +51,7 @@ pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
     }
     let verdicts = [container(facts, display), nv(facts, display), software(facts, display)];
     // The order of the array decides between equals: the less intrusive mode first.
-    let chosen = verdicts.iter().filter(|verdict| verdict.outcome != Expected::Fails).min_by_key(|verdict| verdict.outcome);
+    let chosen = verdicts.iter().filter(|verdict| verdict.outcome != Expected::Fails).min_by_key(|verdict| verdict.outcome.rank());
     let rejected = |not: Option<OpenGl>| {
         let others = verdicts.iter().filter(|verdict| Some(verdict.mode) != not);
         others.map(|verdict| Rejected { opengl: verdict.mode, reason: verdict.reason.clone() }).collect()

@@ -1,0 +1,141 @@
+//! `casa-doctor explain ID`: one check or one kind of finding, without looking at anything.
+
+use casa_doctor_checks::check::Check;
+use casa_doctor_checks::finding::FindingKind;
+use owo_colors::Style;
+use serde::Serialize;
+
+use super::select::{SelectError, unknown};
+use super::{Catalog, CheckEntry, FindingEntry};
+use crate::report::human::HumanOptions;
+use crate::report::page::Page;
+use crate::report::{SchemaVersion, Tool};
+
+/// What an id, or a code, stands for: a check, a kind of finding, or one of each.
+#[derive(Debug, Clone)]
+pub(crate) struct Explanation {
+    check: Option<&'static Check>,
+    finding: Option<(&'static FindingKind, Vec<&'static Check>)>,
+}
+
+/// An explanation in JSON: both keys are there, one may be `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ExplanationDoc {
+    schema_version: SchemaVersion,
+    tool: Tool,
+    check: Option<CheckEntry>,
+    finding: Option<FindingEntry>,
+}
+
+impl Explanation {
+    /// Looks an id or a code up, in any case of letters.
+    ///
+    /// # Errors
+    ///
+    /// [`SelectError::Unknown`] when nothing is called so.
+    pub(crate) fn find(catalog: &Catalog, name: &str) -> Result<Self, SelectError> {
+        let name = name.trim();
+        let check = catalog.checks().find(|check| check.id.eq_ignore_ascii_case(name));
+        let is_called = |kind: &FindingKind| kind.id.eq_ignore_ascii_case(name) || kind.code.eq_ignore_ascii_case(name);
+        let finding = catalog.kinds().into_iter().find(|(kind, _)| is_called(kind));
+        if check.is_none() && finding.is_none() {
+            return Err(unknown(catalog, name));
+        }
+        Ok(Self { check, finding })
+    }
+
+    /// For JSON.
+    pub(crate) fn document(&self) -> ExplanationDoc {
+        ExplanationDoc {
+            schema_version: SchemaVersion::V1,
+            tool: Tool::this(),
+            check: self.check.map(CheckEntry::from),
+            finding: self.finding.as_ref().and_then(|(kind, checks)| FindingEntry::new(kind, checks)),
+        }
+    }
+
+    /// For a person.
+    pub(crate) fn render(&self, options: &HumanOptions) -> String {
+        let mut page = Page::new(options.color, options.unicode, options.width);
+        if let Some((kind, checks)) = &self.finding {
+            explain_finding(&mut page, kind, checks);
+        }
+        if let Some(check) = self.check {
+            page.gap();
+            explain_check(&mut page, check);
+        }
+        page.into_text()
+    }
+}
+
+fn explain_finding(page: &mut Page, kind: &FindingKind, checks: &[&'static Check]) {
+    let head = format!("{} {}: ", page.symbols.severity(kind.severity), kind.severity.word());
+    let text = format!("{} [{}]", kind.title, kind.id);
+    page.headline(&head, &text, page.styles.severity(kind.severity), page.styles.strong);
+    let checks = checks.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
+    let about = format!("{}, known since casa-doctor {}, found by the check {checks}", kind.code, kind.since);
+    page.prose("  ", "  ", &about, page.styles.quiet);
+    for (heading, text) in [("Why it matters", kind.why), ("What to do", kind.cure)] {
+        page.heading(heading);
+        page.prose("  ", "  ", text, Style::new());
+    }
+    page.heading("What it looks like");
+    page.command("  ", kind.example);
+    page.gap();
+    page.prose("", "", &format!("To leave it out: --skip {}", kind.id), page.styles.quiet);
+}
+
+fn explain_check(page: &mut Page, check: &Check) {
+    page.headline("", &format!("{} [{}]", check.question, check.id), Style::new(), page.styles.strong);
+    page.prose("  ", "  ", &format!("check of the category {}", check.category.word()), page.styles.quiet);
+    if !check.needs.is_empty() {
+        let needs = check.needs.iter().map(|probe| probe.name()).collect::<Vec<_>>().join(", ");
+        page.prose("  ", "  ", &format!("needs the probes: {needs}"), page.styles.quiet);
+    }
+    page.heading("What it may find");
+    let rows = check.findings.iter().map(|kind| [kind.id.to_owned(), kind.severity.word().to_owned(), kind.title.to_owned()]);
+    page.table(["id", "severity", "what is wrong"], rows);
+    page.gap();
+    page.prose("", "", &format!("To leave it out: --skip {}", check.id), page.styles.quiet);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{self, PLAIN};
+
+    fn find(name: &str) -> Result<Explanation, SelectError> {
+        Explanation::find(&Catalog::of(samples::CHECKS), name)
+    }
+
+    #[test]
+    fn a_made_up_finding() {
+        insta::assert_snapshot!(find("x11-cookie-rejected").unwrap().render(&PLAIN));
+    }
+
+    #[test]
+    fn a_made_up_check() {
+        insta::assert_snapshot!(find("x11-cookie").unwrap().render(&PLAIN));
+    }
+
+    #[test]
+    fn by_code_and_in_json() {
+        let value = serde_json::to_value(find("cd0103").unwrap().document()).unwrap();
+        assert_eq!(value["finding"]["id"], "x11-cookie-rejected");
+        assert!(value["check"].is_null());
+    }
+
+    #[test]
+    fn an_unknown_id_names_the_nearest() {
+        let error = find("x11-cookie-rejectd").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no check, finding or category \"x11-cookie-rejectd\"; did you mean \"x11-cookie-rejected\"?"
+        );
+        let error = find("something else entirely").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no check, finding or category \"something else entirely\"; `casa-doctor list` shows them all"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What casa-doctor knows before it looks at anything: `list`, `explain`, the pages of `docs/checks`, the choice of `--only`
+//! and `--skip`, completions and the manual. Everything comes from the registry of checks.
+
+pub(crate) mod explain;
+pub(crate) mod list;
+pub(crate) mod manual;
+pub(crate) mod pages;
+pub(crate) mod select;
+
+use casa_doctor_checks::check::{Category, Check};
+use casa_doctor_checks::finding::{FindingKind, Severity};
+use casa_doctor_checks::registry;
+use serde::Serialize;
+
+pub(crate) use select::{SelectError, Selection};
+
+/// Every category, in the order in which they are told.
+pub(crate) const CATEGORIES: [Category; 6] =
+    [Category::Config, Category::Image, Category::Engine, Category::X11, Category::Rendering, Category::Ssh];
+
+/// The checks and kinds of finding that can be named.
+#[derive(Debug, Clone)]
+pub(crate) struct Catalog {
+    checks: Vec<&'static Check>,
+}
+
+impl Catalog {
+    /// Everything that is registered.
+    pub(crate) fn registered() -> Self {
+        Self::of(registry::checks())
+    }
+
+    /// These checks.
+    pub(crate) fn of(checks: impl IntoIterator<Item = &'static Check>) -> Self {
+        Self { checks: checks.into_iter().collect() }
+    }
+
+    /// The checks, in the order of the registry.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = &'static Check> {
+        self.checks.iter().copied()
+    }
+
+    /// The kinds of finding, each with the checks that may give it, in the order of the registry.
+    pub(crate) fn kinds(&self) -> Vec<(&'static FindingKind, Vec<&'static Check>)> {
+        let mut kinds: Vec<(&'static FindingKind, Vec<&'static Check>)> = Vec::new();
+        for check in self.checks() {
+            for kind in check.findings {
+                match kinds.iter_mut().find(|(known, _)| known == kind) {
+                    Some((_, checks)) => checks.push(check),
+                    None => kinds.push((kind, vec![check])),
+                }
+            }
+        }
+        kinds
+    }
+
+    /// The name that comes nearest to one that is not known; `None` when none is near.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let name = name.to_lowercase();
+        let ids = self.checks().map(|check| check.id).chain(self.kinds().into_iter().map(|(kind, _)| kind.id));
+        let limit = (name.chars().count() / 3).clamp(2, 8);
+        ids.chain(CATEGORIES.map(Category::word))
+            .map(|known| (strsim::damerau_levenshtein(&name, known), known))
+            .filter(|(distance, _)| *distance <= limit)
+            .min()
+            .map(|(_, known)| known.to_owned())
+    }
+}
+
+/// A check as `list` and `explain` tell it in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct CheckEntry {
+    id: &'static str,
+    category: Category,
+    question: &'static str,
+    findings: Vec<&'static str>,
+}
+
+impl From<&'static Check> for CheckEntry {
+    fn from(check: &'static Check) -> Self {
+        Self {
+            id: check.id,
+            category: check.category,
+            question: check.question,
+            findings: check.findings.iter().map(|kind| kind.id).collect(),
+        }
+    }
+}
+
+/// A kind of finding as `list` and `explain` tell it in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FindingEntry {
+    id: &'static str,
+    code: &'static str,
+    severity: Severity,
+    title: &'static str,
+    why: &'static str,
+    cure: &'static str,
+    example: &'static str,
+    since: &'static str,
+    category: Category,
+    checks: Vec<&'static str>,
+    docs: String,
+}
+
+impl FindingEntry {
+    /// The category is that of the first check that may give it. A kind comes from a check, so there always is one; without
+    /// any, there is no entry.
+    fn new(kind: &'static FindingKind, checks: &[&'static Check]) -> Option<Self> {
+        let first = checks.first()?;
+        Some(Self {
+            id: kind.id,
+            code: kind.code,
+            severity: kind.severity,
+            title: kind.title,
+            why: kind.why,
+            cure: kind.cure,
+            example: kind.example,
+            since: kind.since,
+            category: first.category,
+            checks: checks.iter().map(|check| check.id).collect(),
+            docs: pages::path_of(kind.id),
+        })
+    }
+}

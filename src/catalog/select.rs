@@ -1,0 +1,254 @@
+//! Which checks and findings are wanted: `--only` and `--skip`.
+
+use std::collections::BTreeSet;
+
+use casa_doctor_checks::check::{Category, Check, Outcome};
+use casa_doctor_checks::finding::FindingKind;
+use thiserror::Error;
+
+use super::{CATEGORIES, Catalog};
+
+/// Why a list of names cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum SelectError {
+    /// Nothing is called so.
+    #[error("there is no check, finding or category {name:?}; {}", hint(nearest.as_deref()))]
+    Unknown {
+        /// What was written.
+        name: String,
+        /// The nearest name.
+        nearest: Option<String>,
+    },
+    /// A pattern that fits nothing.
+    #[error("no check, finding or category matches {pattern:?}; `casa-doctor list` shows them all")]
+    NoMatch {
+        /// What was written.
+        pattern: String,
+    },
+    /// A list with an empty name in it.
+    #[error("an empty name stands in {list:?}; names are separated by one comma")]
+    Empty {
+        /// The list.
+        list: String,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean {nearest:?}?"),
+        None => "`casa-doctor list` shows them all".to_owned(),
+    }
+}
+
+/// The error for a name that is not known.
+pub(super) fn unknown(catalog: &Catalog, name: &str) -> SelectError {
+    SelectError::Unknown { name: name.to_owned(), nearest: catalog.nearest(name) }
+}
+
+/// Names, resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Names {
+    checks: BTreeSet<&'static str>,
+    findings: BTreeSet<&'static str>,
+}
+
+impl Names {
+    /// Resolves lists of ids, categories and patterns.
+    fn resolve(catalog: &Catalog, lists: &[String]) -> Result<Self, SelectError> {
+        let mut names = Self::default();
+        for list in lists {
+            for name in list.split(',').map(str::trim) {
+                if name.is_empty() {
+                    return Err(SelectError::Empty { list: list.clone() });
+                }
+                if !names.add(catalog, name) {
+                    let is_pattern = name.contains(['*', '?']);
+                    return Err(if is_pattern {
+                        SelectError::NoMatch { pattern: name.to_owned() }
+                    } else {
+                        unknown(catalog, name)
+                    });
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Adds all that a name or pattern fits; tells whether it fits anything. A category that has no check yet is still a name.
+    fn add(&mut self, catalog: &Catalog, pattern: &str) -> bool {
+        let fits = |category: Category| matches(pattern, category.word());
+        let mut found = CATEGORIES.into_iter().any(fits);
+        for check in catalog.checks() {
+            if matches(pattern, check.id) || fits(check.category) {
+                found = true;
+                self.checks.insert(check.id);
+            }
+        }
+        for (kind, _) in catalog.kinds() {
+            if matches(pattern, kind.id) {
+                found = true;
+                self.findings.insert(kind.id);
+            }
+        }
+        found
+    }
+}
+
+/// Whether a name fits a pattern, in which `*` stands for any characters and `?` for one.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // Where the last star stands, and up to where of the name it reaches so far.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, reach)) => {
+                    star = Some((at, reach + 1));
+                    p = at + 1;
+                    n = reach + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// What is wanted. Without `--only` everything is; `--skip` takes away from what is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    only: Option<Names>,
+    skip: Names,
+}
+
+impl Selection {
+    /// Reads the lists of `--only` and `--skip`; each item may be several names with commas between them.
+    ///
+    /// # Errors
+    ///
+    /// [`SelectError`] when a name or pattern fits nothing.
+    pub(crate) fn parse(catalog: &Catalog, only: &[String], skip: &[String]) -> Result<Self, SelectError> {
+        let wanted = if only.is_empty() { None } else { Some(Names::resolve(catalog, only)?) };
+        Ok(Self { only: wanted, skip: Names::resolve(catalog, skip)? })
+    }
+
+    /// Whether the check is to be run: it is wanted itself, or a finding of its is.
+    pub(crate) fn wants_check(&self, check: &Check) -> bool {
+        !self.skip.checks.contains(check.id) && check.findings.iter().any(|kind| self.wants_finding(check, kind))
+    }
+
+    /// Whether a finding of that kind is to be kept when that check gives it.
+    pub(crate) fn wants_finding(&self, check: &Check, kind: &FindingKind) -> bool {
+        if self.skip.checks.contains(check.id) || self.skip.findings.contains(kind.id) {
+            return false;
+        }
+        self.only.as_ref().is_none_or(|only| only.checks.contains(check.id) || only.findings.contains(kind.id))
+    }
+
+    /// The outcome without the findings that are not wanted. When none is left the check counts as skipped and says so: it
+    /// did not pass.
+    pub(crate) fn keep(&self, check: &Check, outcome: Outcome) -> Outcome {
+        let Outcome::Findings(findings) = outcome else { return outcome };
+        let (kept, left_out): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| self.wants_finding(check, finding.kind));
+        if !kept.is_empty() || left_out.is_empty() {
+            return Outcome::of(kept);
+        }
+        let ids: BTreeSet<_> = left_out.iter().map(|finding| finding.kind.id).collect();
+        let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
+        Outcome::Skipped(format!("what it found was not asked for: {ids}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{self, CONFIG_FLAGS, COOKIE_MISSING, COOKIE_REJECTED, GL_HOST, X11_COOKIE};
+
+    fn parse(only: &[&str], skip: &[&str]) -> Result<Selection, SelectError> {
+        let owned = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        Selection::parse(&Catalog::of(samples::CHECKS), &owned(only), &owned(skip))
+    }
+
+    fn run(selection: &Selection) -> Vec<&'static str> {
+        samples::CHECKS.iter().filter(|check| selection.wants_check(check)).map(|check| check.id).collect()
+    }
+
+    #[test]
+    fn everything_unless_told_otherwise() {
+        assert_eq!(run(&parse(&[], &[]).unwrap()).len(), samples::CHECKS.len());
+    }
+
+    #[test]
+    fn only_a_finding_runs_its_check_and_keeps_that_finding_alone() {
+        let selection = parse(&["x11-cookie-rejected"], &[]).unwrap();
+        assert_eq!(run(&selection), ["x11-cookie"]);
+        assert!(selection.wants_finding(&X11_COOKIE, &COOKIE_REJECTED));
+        assert!(!selection.wants_finding(&X11_COOKIE, &COOKIE_MISSING));
+        let both = Outcome::Findings(vec![COOKIE_MISSING.found(), COOKIE_REJECTED.found()]);
+        assert_eq!(selection.keep(&X11_COOKIE, both), Outcome::Findings(vec![COOKIE_REJECTED.found()]));
+    }
+
+    #[test]
+    fn skipping_a_finding_drops_it_alone_and_never_makes_its_check_pass() {
+        let selection = parse(&[], &["x11-cookie-missing"]).unwrap();
+        assert!(selection.wants_check(&X11_COOKIE));
+        let dropped = selection.keep(&X11_COOKIE, Outcome::Findings(vec![COOKIE_MISSING.found()]));
+        assert_eq!(dropped, Outcome::Skipped("what it found was not asked for: x11-cookie-missing".into()));
+        let other = Outcome::Findings(vec![COOKIE_REJECTED.found()]);
+        assert_eq!(selection.keep(&X11_COOKIE, other.clone()), other);
+        assert_eq!(selection.keep(&X11_COOKIE, Outcome::Pass), Outcome::Pass);
+    }
+
+    #[test]
+    fn a_check_of_which_every_finding_is_skipped_does_not_run() {
+        assert!(!parse(&[], &["x11-cookie-missing,x11-cookie-rejected"]).unwrap().wants_check(&X11_COOKIE));
+    }
+
+    #[test]
+    fn categories_patterns_and_lists() {
+        assert_eq!(run(&parse(&["rendering"], &["nvidia-*"]).unwrap()), ["gl-environment", "gl-host"]);
+        assert_eq!(run(&parse(&["ssh, gl-hos?"], &[]).unwrap()), ["gl-host", "ssh-agent"]);
+        assert_eq!(run(&parse(&["ssh", "x11"], &[]).unwrap()), ["x11-cookie", "ssh-agent"]);
+        assert!(run(&parse(&["x11"], &["x11"]).unwrap()).is_empty(), "what is skipped is skipped");
+        assert!(run(&parse(&["engine"], &[]).unwrap()).is_empty(), "a category without checks is still a name");
+        let selection = parse(&["gl-host"], &["gl-env-override"]).unwrap();
+        assert!(!selection.wants_finding(&GL_HOST, &samples::ENV_OVERRIDE));
+        assert!(!selection.wants_check(&CONFIG_FLAGS));
+    }
+
+    #[test]
+    fn wrong_names_are_errors() {
+        let unknown = parse(&["x11-coookie"], &[]).unwrap_err();
+        assert_eq!(unknown, SelectError::Unknown { name: "x11-coookie".into(), nearest: Some("x11-cookie".into()) });
+        assert_eq!(parse(&[], &["zz*"]).unwrap_err(), SelectError::NoMatch { pattern: "zz*".into() });
+        for list in ["", "x11,", ",x11", "x11,,ssh"] {
+            assert_eq!(parse(&[list], &[]).unwrap_err(), SelectError::Empty { list: list.into() });
+        }
+    }
+
+    #[test]
+    fn stars_and_question_marks() {
+        for (pattern, name, expected) in [
+            ("x11-*", "x11-cookie", true),
+            ("*", "", true),
+            ("*-cookie-*", "x11-cookie-missing", true),
+            ("*-missing", "x11-cookie-missing", true),
+            ("x11-?ookie", "x11-cookie", true),
+            ("x11", "x11-cookie", false),
+            ("?", "", false),
+            ("*a*b", "aab", true),
+            ("*a*b", "aba", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} against {name:?}");
+        }
+    }
+}

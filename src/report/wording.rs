@@ -1,0 +1,250 @@
+//! The sentences that every format for people shares.
+
+use casa_doctor_checks::finding::{Safety, Severity};
+
+use super::document::{CheckOutcome, Document, FindingDoc, MachineDoc, Source};
+use super::text::{plural, shell_word};
+use crate::recommend::{Basis, Measurement, MeasurementOutcome, OpenGl, Recommendation, RendererClass};
+
+/// What kind of news the first line has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// The worst finding has this severity.
+    Found(Severity),
+    /// Nothing wrong was found, and something could not be seen.
+    Open,
+    /// Nothing is wrong.
+    Good,
+}
+
+/// How many checks ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) passed: usize,
+    pub(super) skipped: usize,
+    pub(super) unknown: usize,
+    pub(super) timed_out: usize,
+    pub(super) crashed: usize,
+}
+
+impl Counts {
+    pub(super) fn of(document: &Document) -> Self {
+        let mut counts = Self::default();
+        for check in &document.checks {
+            match check.outcome {
+                CheckOutcome::Pass => counts.passed += 1,
+                CheckOutcome::Finding => {}
+                CheckOutcome::Skipped => counts.skipped += 1,
+                CheckOutcome::Unknown => counts.unknown += 1,
+                CheckOutcome::TimedOut => counts.timed_out += 1,
+                CheckOutcome::Crashed => counts.crashed += 1,
+            }
+        }
+        counts
+    }
+
+    /// Checks whose question stays open.
+    pub(super) const fn open(self) -> usize {
+        self.unknown + self.timed_out + self.crashed
+    }
+
+    /// `14 checks passed, 2 skipped, 1 could not tell`.
+    pub(super) fn sentence(self) -> String {
+        let mut parts = vec![format!("{} passed", plural(self.passed, "check"))];
+        for (count, what) in
+            [(self.skipped, "skipped"), (self.unknown, "could not tell"), (self.timed_out, "timed out"), (self.crashed, "crashed")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        parts.join(", ")
+    }
+}
+
+/// The first line of the report.
+pub(super) fn verdict(document: &Document) -> (Mood, String) {
+    let count = |severity| document.findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
+    let counts = Counts::of(document);
+    let open = match counts.open() {
+        0 => String::new(),
+        some => format!("; {} could not be answered", plural(some, "question")),
+    };
+    if errors > 0 {
+        let stop = if errors == 1 { "stops" } else { "stop" };
+        let mut text = format!("{} found that {stop} something from working", plural(errors, "problem"));
+        if warnings > 0 {
+            text.push_str(&format!(", and {}", plural(warnings, "warning")));
+        }
+        return (Mood::Found(Severity::Error), text + &open);
+    }
+    if warnings > 0 {
+        let text = format!("Nothing found that stops you from working, but {}", plural(warnings, "warning"));
+        return (Mood::Found(Severity::Warning), text + &open);
+    }
+    if infos > 0 {
+        return (Mood::Found(Severity::Info), format!("Nothing wrong found; {}{open}", plural(infos, "remark")));
+    }
+    if !open.is_empty() {
+        return (Mood::Open, format!("Nothing wrong found, but {}", open.trim_start_matches("; ")));
+    }
+    if counts.passed > 0 {
+        return (Mood::Good, format!("All is well: {}", counts.sentence()));
+    }
+    if !document.measurements.is_empty() {
+        let works = document.measurements.iter().filter(|one| one.outcome == MeasurementOutcome::Works).count();
+        let mood = if works == 0 { Mood::Open } else { Mood::Good };
+        return (mood, format!("{} of {} drew the right picture", works, plural(document.measurements.len(), "measurement")));
+    }
+    (Mood::Open, "Nothing was checked".to_owned())
+}
+
+/// Who was examined, in one line: tool, machine, system, environment.
+pub(super) fn subject(document: &Document) -> String {
+    let MachineDoc { os, distribution, hostname, .. } = &document.machine;
+    let mut parts = vec![format!("{} {}", document.tool.name, document.tool.version)];
+    if document.source == Source::Recording {
+        parts.push("from a recording".to_owned());
+    }
+    parts.extend(hostname.clone());
+    parts.extend(distribution.clone().or_else(|| os.clone()));
+    parts.push(match (&document.environment, &document.facts.environment) {
+        (Some(environment), _) => format!("environment {}", environment.directory),
+        (None, Some(search)) if search.candidates.is_empty() => "no casa-distro environment".to_owned(),
+        (None, Some(search)) => format!("none of {} chosen", plural(search.candidates.len(), "environment")),
+        (None, None) => "environment not known".to_owned(),
+    });
+    parts.join(", ")
+}
+
+/// The question which environment is meant, with a command for each, when there are several and none was named.
+pub(super) fn choice(document: &Document) -> Option<(&'static str, Vec<String>)> {
+    let search = document.facts.environment.as_ref().filter(|search| search.found.is_none() && !search.candidates.is_empty())?;
+    let command = |path: &std::path::PathBuf| format!("casa-doctor {}", shell_word(&path.to_string_lossy()));
+    Some((
+        "Only the machine was examined. To examine an environment too, name it:",
+        search.candidates.iter().map(command).collect(),
+    ))
+}
+
+/// The recommendation for somebody who does not know what OpenGL is.
+pub(super) fn mode_sentence(opengl: OpenGl) -> &'static str {
+    match opengl {
+        OpenGl::Nv => {
+            "For 3D views, use the OpenGL mode \"nv\": the container draws with the NVIDIA card, through this machine's own NVIDIA driver."
+        }
+        OpenGl::Container => {
+            "For 3D views, use the OpenGL mode \"container\": the image draws with the OpenGL that it brings along."
+        }
+        OpenGl::Software => {
+            "For 3D views, use the OpenGL mode \"software\": the processor draws them, without a graphics card, which is slower."
+        }
+        OpenGl::None => "Use no OpenGL (\"none\"): 3D views, such as Anatomist's, cannot be drawn here.",
+    }
+}
+
+/// What the recommendation rests on and how sure it is.
+pub(super) fn basis_sentence(recommendation: &Recommendation, source: Source) -> String {
+    let basis = match (recommendation.basis, source) {
+        (Basis::Measured, _) => "Tried out in the image",
+        (Basis::Predicted, Source::Live) => "Predicted from what was seen, not tried out (`casa-doctor --measure` tries it)",
+        (Basis::Predicted, Source::Recording) => "Predicted from what was recorded, not tried out",
+    };
+    format!("{basis}; confidence: {}.", recommendation.confidence.word())
+}
+
+/// Rows of the table of modes: mode, verdict, why.
+pub(super) fn mode_rows(recommendation: &Recommendation) -> Vec<[String; 3]> {
+    let mut rows = vec![[
+        recommendation.opengl.word().to_owned(),
+        "use this".to_owned(),
+        if recommendation.reasons.is_empty() { "(no reason was given)".to_owned() } else { recommendation.reasons.join("; ") },
+    ]];
+    rows.extend(recommendation.rejected.iter().map(|one| [one.opengl.word().to_owned(), "no".to_owned(), one.reason.clone()]));
+    rows
+}
+
+/// Headings of the table of measurements.
+pub(super) const MEASUREMENT_HEADINGS: [&str; 6] = ["mode", "where", "result", "drawn by", "speed", "start"];
+
+/// One row of the table of measurements.
+pub(super) fn measurement_row(measurement: &Measurement) -> [String; 6] {
+    let unknown = || "?".to_owned();
+    let result = match measurement.outcome {
+        MeasurementOutcome::Works => "works",
+        MeasurementOutcome::WrongPixels => "wrong picture",
+        MeasurementOutcome::Failed => "no OpenGL",
+        MeasurementOutcome::Crashed => "crashed",
+        MeasurementOutcome::TimedOut => "timed out",
+        MeasurementOutcome::NotStarted => "did not start",
+    };
+    let class = match measurement.renderer_class {
+        RendererClass::Hardware => "graphics card",
+        RendererClass::Software => "processor",
+        RendererClass::Virtual => "virtual card",
+        RendererClass::Indirect => "X server",
+        RendererClass::None => "nothing",
+        RendererClass::Unknown => "unknown",
+    };
+    let drawn_by = measurement.renderer.as_ref().map_or_else(|| class.to_owned(), |renderer| format!("{class}: {renderer}"));
+    [
+        measurement.opengl.word().to_owned(),
+        measurement.place.word().to_owned(),
+        result.to_owned(),
+        drawn_by,
+        measurement.frames_per_second.filter(|fps| fps.is_finite()).map_or_else(unknown, |fps| format!("{fps:.0} fps")),
+        measurement.startup_ms.map_or_else(unknown, |ms| format!("{:.1} s", ms as f64 / 1000.0)),
+    ]
+}
+
+/// The label of a piece of advice: whose turn it is.
+pub(super) fn advice_label(index: usize, applied: bool) -> &'static str {
+    match (applied, index) {
+        (true, _) => "done:",
+        (false, 0) => "do:",
+        (false, _) => "or:",
+    }
+}
+
+/// What `--fix` can do about a piece of advice.
+pub(super) fn advice_note(safety: Safety, applied: bool) -> &'static str {
+    match (applied, safety) {
+        (true, _) | (_, Safety::Manual) => "",
+        (false, Safety::Safe) => " (`casa-doctor --fix` does this)",
+        (false, Safety::Confirm) => " (`casa-doctor --fix` does this, once you agree)",
+    }
+}
+
+/// How many findings `--fix` can cure that it has not cured yet.
+pub(super) fn fixable(findings: &[FindingDoc]) -> usize {
+    let open = |finding: &&FindingDoc| finding.advice.iter().any(|advice| !advice.applied && advice.safety != Safety::Manual);
+    findings.iter().filter(open).count()
+}
+
+/// The next step, with its command; `None` when `--fix` can do nothing, or a recording was judged, which cannot be fixed.
+pub(super) fn next_step(document: &Document) -> Option<(String, String)> {
+    let count = fixable(&document.findings);
+    if count == 0 || document.source == Source::Recording {
+        return None;
+    }
+    let of = document.findings.len();
+    let text = if count == of && of == 1 {
+        "casa-doctor can cure this itself. To see what it would change, without changing anything:".to_owned()
+    } else {
+        format!("casa-doctor can cure {count} of these {of} itself. To see what it would change, without changing anything:")
+    };
+    // A directory whose name is not UTF-8 cannot be written down here: better no name than a wrong one.
+    let directory =
+        document.environment.as_ref().map(|environment| &environment.directory).filter(|path| !path.contains('\u{fffd}'));
+    let environment = directory.map(|directory| format!(" {}", shell_word(directory)));
+    Some((text, format!("casa-doctor --fix --dry-run{}", environment.unwrap_or_default())))
+}
+
+/// A value of the configuration, short enough for a line.
+pub(super) fn value_text(value: Option<&serde_json::Value>) -> String {
+    const LONGEST: usize = 120;
+    let Some(value) = value else { return "nothing".to_owned() };
+    let text = value.to_string();
+    if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).collect::<String>() + "…" }
+}

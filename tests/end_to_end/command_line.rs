@@ -1,0 +1,92 @@
+//! Options, statuses and the offline commands.
+
+use crate::lab::{Patient, ids};
+
+#[test]
+fn wrong_usage_ends_with_2_and_names_the_nearest_id() {
+    let patient = Patient::new();
+    patient.run(["--no-such-option"]).assert_status(2);
+    patient.run(["--format", "xml"]).assert_status(2);
+    patient.run(["--probe-timeout", "0"]).assert_status(2);
+    let answer = patient.run(["--only", "x11-no-disply"]);
+    answer.assert_status(2);
+    assert!(answer.stderr().contains("x11-no-display"), "{}", answer.all());
+    let answer = patient.run(["explain", "config-brace"]);
+    answer.assert_status(2);
+    assert!(answer.stderr().contains("config-braces"), "{}", answer.all());
+}
+
+#[test]
+fn an_environment_that_is_not_there_is_said_so() {
+    let answer = Patient::new().run(["/no/such/environment"]);
+    answer.assert_status(3);
+    assert!(answer.stderr().contains("/no/such/environment"), "{}", answer.all());
+    assert!(answer.stdout().is_empty());
+}
+
+#[test]
+fn the_status_is_the_same_in_every_format() {
+    let patient = Patient::new();
+    let environment = patient.environment("e", "{");
+    let environment = environment.to_str().unwrap();
+    for format in ["human", "json", "markdown"] {
+        patient.run(["--no-graphics", "--format", format, environment]).assert_status(1);
+        patient.run(["--no-graphics", "--format", format, "--fail-on", "never", environment]).assert_status(0);
+    }
+}
+
+#[test]
+fn only_and_skip_choose_findings() {
+    let patient = Patient::new();
+    let environment = patient.environment("e", "{");
+    let environment = environment.to_str().unwrap();
+    let (document, _) = patient.diagnose(["--only", "config-invalid-json", environment]);
+    assert_eq!(ids(&document), ["config-invalid-json"]);
+    let (document, answer) = patient.diagnose(["--no-graphics", "--skip", "config,x11-no-display", environment]);
+    assert!(!ids(&document).contains(&"config-invalid-json") && !ids(&document).contains(&"x11-no-display"), "{}", answer.all());
+}
+
+#[test]
+fn every_id_can_be_listed_and_explained_offline() {
+    let patient = Patient::new();
+    let answer = patient.run(["list", "--format", "json"]);
+    answer.assert_status(0);
+    let list: serde_json::Value = serde_json::from_str(&answer.stdout()).unwrap();
+    let findings = list["findings"].as_array().unwrap();
+    assert!(findings.len() > 40, "{}", findings.len());
+    for finding in findings {
+        let id = finding["id"].as_str().unwrap();
+        let answer = patient.run(["explain", id]);
+        answer.assert_status(0);
+        assert!(answer.stdout().contains(finding["cure"].as_str().unwrap().split_whitespace().next().unwrap()), "{id}");
+    }
+}
+
+#[test]
+fn a_recording_judged_elsewhere_gives_the_same() {
+    let patient = Patient::new();
+    let environment = patient.environment("e", "{\"name\": 3, \"container_options\": [\"--softgl\"]}");
+    let recording = patient.home().join("machine.json");
+    let recording = recording.to_str().unwrap();
+    patient.run(["record", "--raw", "-o", recording, environment.to_str().unwrap()]).assert_status(0);
+    let (live, _) = patient.diagnose([&environment]);
+    let (replayed, _) = patient.diagnose(["--replay", recording]);
+    assert_eq!(replayed["source"], "recording");
+    assert_eq!(ids(&live), ids(&replayed));
+    assert_eq!(live["recommendation"], replayed["recommendation"]);
+    let outcomes = |document: &serde_json::Value| {
+        document["checks"].as_array().unwrap().iter().map(|check| (check["id"].clone(), check["outcome"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&live), outcomes(&replayed));
+}
+
+#[test]
+fn nothing_is_written_to_a_reader_that_went_away() {
+    use std::process::Stdio;
+    let patient = Patient::new();
+    let mut child = patient.command(["list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,10 @@
+//! The real program on real parts: X servers, Apptainer, an image, an ssh agent. `tests/lab/setup` prepares them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bad_input;
+mod command_line;
+mod graphics;
+mod lab;
+mod repair;
+mod run;
+mod x11;

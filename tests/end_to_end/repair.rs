@@ -1,0 +1,133 @@
+//! From a sick environment to a container that runs: diagnose, fix, launch, undo.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::lab::{Patient, XServer, ids, lab};
+
+/// An environment with four illnesses: a removed flag, a key of casa-distro 2, a variable that casa_distro 3 cannot read, and
+/// an image that was moved.
+fn sick(patient: &Patient) -> (PathBuf, PathBuf) {
+    let environment = patient.home().join("brainvisa-5.3");
+    let image = lab().image();
+    let name = image.file_name().unwrap().to_str().unwrap();
+    let configuration = format!(
+        r#"{{
+    "casa_distro_compatibility": "3",
+    "name": "brainvisa-5.3",
+    "image": "/home/somebody/old-disk/{name}",
+    "type": "user",
+    "system": "debian-12",
+    "container_type": "singularity",
+    "distro": "brainvisa",
+    "version": "5.3",
+    "container_options": [
+        "--softgl"
+    ],
+    "container_gui_env": {{
+        "QT_X11_NO_MITSHM": "1"
+    }},
+    "mounts": {{
+        "/data": "${{HOME}}/data"
+    }},
+    "notes_of_the_lab":   {{ "kept" : [1,2,   3] }}
+}}"#
+    );
+    let file = patient.file("brainvisa-5.3/conf/casa_distro.json", configuration);
+    fs::create_dir_all(patient.home().join("data")).unwrap();
+    fs::hard_link(&image, environment.join(name)).or_else(|_| fs::copy(&image, environment.join(name)).map(drop)).unwrap();
+    lab().give(&patient.home().join("data"));
+    lab().give(&patient.home().join("brainvisa-5.3/conf"));
+    (environment, file)
+}
+
+const FOUR: [&str; 4] = ["config-unknown-flag", "config-old-keys", "config-braces", "image-moved"];
+
+#[test]
+fn the_four_illnesses_are_found_fixed_and_undone() {
+    let server = XServer::start();
+    let patient = Patient::at(&server);
+    let (environment, file) = sick(&patient);
+    let before = fs::read(&file).unwrap();
+
+    let (document, answer) = patient.diagnose([&environment]);
+    answer.assert_status(1);
+    for id in FOUR {
+        assert!(ids(&document).contains(&id), "{id} is missing: {:?}", ids(&document));
+    }
+    assert_eq!(fs::read(&file).unwrap(), before, "a diagnosis changes nothing");
+
+    let environment = environment.to_str().unwrap();
+    let dry = patient.run(["--fix", "--dry-run", environment, "--", "glxinfo", "-B"]);
+    assert!(dry.stdout().contains("-        \"--softgl\""), "{}", dry.all());
+    assert_eq!(fs::read(&file).unwrap(), before, "--dry-run changes nothing");
+
+    let fixed = patient.run(["--fix", "--yes", environment, "--", "glxinfo", "-B"]);
+    fixed.assert_status(0);
+    assert!(fixed.stdout().contains("-        \"--softgl\""), "the diff is shown: {}", fixed.all());
+    assert!(fixed.stdout().contains("OpenGL renderer string"), "glxinfo ran: {}", fixed.all());
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(r#""notes_of_the_lab":   { "kept" : [1,2,   3] }"#), "unknown keys keep every byte: {text}");
+    let backup = backups(&file);
+    assert_eq!(backup.len(), 1, "{backup:?}");
+    assert!(fixed.all().contains(backup[0].file_name().unwrap().to_str().unwrap()), "the copy's path is told: {}", fixed.all());
+
+    let (document, answer) = patient.diagnose([environment]);
+    answer.assert_status(0);
+    for id in FOUR {
+        assert!(!ids(&document).contains(&id), "{id} is left after --fix");
+    }
+
+    let again = patient.run(["--fix", "--yes", environment]);
+    again.assert_status(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text, "a second --fix changes nothing");
+    assert_eq!(backups(&file).len(), 1);
+
+    patient.run(["undo", environment]).assert_status(0);
+    assert_eq!(fs::read(&file).unwrap(), before, "undo restores it byte for byte");
+}
+
+fn backups(file: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path != file && path.file_name().unwrap().to_str().unwrap().starts_with("casa_distro.json.")).collect()
+}
+
+#[test]
+fn the_status_of_the_command_is_handed_on() {
+    let server = XServer::start();
+    let patient = Patient::at(&server);
+    let (environment, _) = sick(&patient);
+    let answer = patient.run(["--fix", "--yes", environment.to_str().unwrap(), "--", "sh", "-c", "exit 42"]);
+    answer.assert_status(42);
+}
+
+#[test]
+fn a_link_stays_a_link_and_a_mode_stays_a_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = XServer::start();
+    let patient = Patient::at(&server);
+    let (environment, file) = sick(&patient);
+    let real = environment.join("real.json");
+    fs::rename(&file, &real).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("../real.json", &file).unwrap();
+    patient.run(["--fix", "--yes", environment.to_str().unwrap()]).assert_status(0);
+    assert_eq!(fs::read_link(&file).unwrap(), Path::new("../real.json"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(!fs::read_to_string(&real).unwrap().contains("--softgl"));
+}
+
+#[test]
+fn broken_json_is_never_overwritten() {
+    let patient = Patient::new();
+    let environment = patient.environment("e", "{\n    \"name\": \"x\",\n    oops\n}\n");
+    let file = environment.join("conf/casa_distro.json");
+    let before = fs::read(&file).unwrap();
+    let (document, answer) = patient.diagnose([&environment]);
+    answer.assert_status(1);
+    let finding = document["findings"].as_array().unwrap().iter().find(|f| f["id"] == "config-invalid-json").unwrap();
+    assert!(finding["evidence"].to_string().contains("casa_distro.json:3:5"), "{finding:#}");
+    let fixed = patient.run(["--fix", "--yes", environment.to_str().unwrap()]);
+    assert_ne!(fixed.output.status.code(), Some(0), "{}", fixed.all());
+    assert_eq!(fs::read(&file).unwrap(), before);
+}

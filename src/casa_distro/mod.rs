@@ -2,3 +2,22 @@
 //!
 //! The rules are those of casa_distro 3.2 (its `environment.py` and `singularity.py`); where they are known to be wrong, the
 //! doc comment of the item says what we do instead.
+
+mod hide;
+mod home;
+mod image_path;
+mod json;
+mod load;
+mod locate;
+mod merge;
+mod read;
+mod substitute;
+
+pub(crate) use hide::{has_url_password, hide_secrets, is_secret_name};
+pub(crate) use home::container_home;
+pub(crate) use image_path::{ImageLookUp, look_up_image};
+pub(crate) use load::{LoadError, Loaded, LoadedMount, Source, combine, load, user_directory, user_file};
+pub(crate) use locate::{LocateError, Located, Place, locate};
+pub(crate) use merge::{Clash, merge};
+pub(crate) use read::read_config;
+pub(crate) use substitute::{Substitution, expand_variables, stock_reads, substitute};

@@ -15,6 +15,8 @@ pub struct EnvironmentSearch {
     pub found: Option<Environment>,
     /// Environments to choose from, when there are several and none was named.
     pub candidates: Vec<PathBuf>,
+    /// The value of `CASA_ENVIRONMENT_DIR`, when it is set and names no environment.
+    pub stale_variable: Option<PathBuf>,
 }
 
 /// A casa-distro environment and the configuration that casa_distro 3.x would work with.
@@ -43,6 +45,8 @@ pub struct Environment {
     pub overlay: Option<bool>,
     /// Variables of the host that the configuration refers to (`$NAME`, `${NAME}`), and whether each is set.
     pub referenced_variables: BTreeMap<String, bool>,
+    /// Files that look like configuration of this environment or user and that casa_distro 3.x never reads.
+    pub unread_files: Vec<PathBuf>,
 }
 
 /// A configuration file as it was read.

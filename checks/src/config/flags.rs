@@ -1,0 +1,357 @@
+//! Does the engine know the options of the configuration?
+
+use serde_json::Value;
+
+use super::flag_table::{self, Engines, Flag};
+use super::layers::{Layer, Layers, layers};
+use crate::check::{Category, Check, Outcome};
+use crate::facts::{EngineKind, Facts, ProbeId};
+use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
+
+/// Does the engine know the options of the configuration?
+pub(super) static CHECK: Check = Check {
+    id: "config-flags",
+    category: Category::Config,
+    question: "Does the container engine know every option of the configuration?",
+    needs: &[ProbeId::Environment],
+    findings: &[&UNKNOWN_FLAG],
+    run,
+};
+
+static UNKNOWN_FLAG: FindingKind = FindingKind {
+    id: "config-unknown-flag",
+    code: "CD0903",
+    severity: Severity::Error,
+    title: "The configuration has an option that the container engine does not know",
+    why: "casa_distro hands container_options and container_gui_options to Apptainer or Singularity as they are. An option that \
+          the engine does not know ends every start before anything runs. An old page of the documentation advises --softgl, \
+          which only a development version of casa-distro ever understood.",
+    cure: "Remove the option. An OpenGL mode is asked for with opengl=software, opengl=container or opengl=nv on the command line \
+           of bv, or recorded by casa-doctor --fix.",
+    example: "Error for command \"run\": unknown flag: --softgl",
+    since: "0.1.0",
+};
+
+/// An element of the options with where it stands.
+struct Element<'a> {
+    layer: Layer<'a>,
+    key: &'static str,
+    pointer: String,
+    text: &'a str,
+}
+
+/// What is wrong with an element.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    /// A pseudo-option of an older casa-distro.
+    OfOldCasaDistro,
+    /// Option and value stand in one element; with the element that they should be.
+    Glued(String),
+    /// An option of `docker run`.
+    OfDocker,
+    /// An option that must stand before `run`.
+    BeforeRun,
+    /// A switch that was given a value.
+    NotABoolean,
+    /// The other engine has it.
+    OfOtherEngine(Engines),
+    /// No engine that is known here has it; with the long option that is probably meant.
+    Unknown(Option<&'static Flag>),
+    /// No option at all: the engine takes it for the image.
+    Stray,
+    /// The last option lacks its value.
+    NoValue,
+}
+
+fn run(facts: &Facts) -> Outcome {
+    let layers = match layers(facts) {
+        Ok(layers) => layers,
+        Err(outcome) => return outcome,
+    };
+    if !layers.is_singularity() {
+        return Outcome::Skipped("the environment is not for Apptainer or Singularity".to_owned());
+    }
+    let engine = facts.engines.as_ref().and_then(|engines| {
+        let kinds = engines.found.iter().map(|engine| engine.kind);
+        kinds.into_iter().find(|kind| matches!(kind, EngineKind::Apptainer | EngineKind::Singularity))
+    });
+    let elements = elements(&layers);
+    let troubles = read(&elements.iter().map(|element| element.text).collect::<Vec<_>>(), engine);
+    let findings = troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble)));
+    Outcome::of(findings.collect())
+}
+
+/// The elements in the order in which casa_distro joins them.
+fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
+    let mut elements = Vec::new();
+    for key in ["container_options", "container_gui_options"] {
+        for layer in &layers.all {
+            let texts = layer.elements(key).into_iter().filter_map(|(value, pointer)| Some((value.as_str()?, pointer)));
+            elements.extend(texts.map(|(text, pointer)| Element { layer: *layer, key, pointer, text }));
+        }
+    }
+    elements
+}
+
+/// Goes through the options as the engines' command line (the Go library pflag) does.
+fn read(elements: &[&str], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> {
+    let mut troubles = Vec::new();
+    let mut waits_for_value = None;
+    for (index, &text) in elements.iter().enumerate() {
+        if waits_for_value.take().is_some() {
+            continue;
+        }
+        // What is hidden, and what only the variables of the host tell, cannot be judged.
+        if text.starts_with("(hidden)") || text.starts_with('$') {
+            continue;
+        }
+        let reading = match text.strip_prefix("--") {
+            Some("") => Err(Trouble::Stray),
+            Some(long) => read_long(long, engine),
+            None => match text.strip_prefix('-') {
+                Some(letters) if !letters.is_empty() => read_letters(letters, engine),
+                _ => Err(Trouble::Stray),
+            },
+        };
+        match reading {
+            Ok(waits) => waits_for_value = waits.then_some(index),
+            Err(trouble) => troubles.push((index, trouble)),
+        }
+    }
+    troubles.extend(waits_for_value.map(|index| (index, Trouble::NoValue)));
+    troubles
+}
+
+/// Reads an option with a long name; tells whether its value is the next element.
+fn read_long(long: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
+    let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+    if matches!(name, "softgl" | "no-nv") {
+        return Err(Trouble::OfOldCasaDistro);
+    }
+    let Some(flag) = flag_table::by_name(name) else {
+        if let Some((name, value)) = name.split_once(char::is_whitespace)
+            && flag_table::by_name(name).is_some_and(|flag| flag.takes_value)
+        {
+            let rest = long[name.len()..].trim_start();
+            debug_assert!(rest.starts_with(value.trim_start()));
+            return Err(Trouble::Glued(format!("--{name}={rest}")));
+        }
+        return Err(match name {
+            name if flag_table::BEFORE_RUN.contains(&name) => Trouble::BeforeRun,
+            name if flag_table::OF_DOCKER.contains(&name) => Trouble::OfDocker,
+            name => Trouble::Unknown(flag_table::nearest(name)),
+        });
+    };
+    check_engine(flag, engine)?;
+    match value {
+        Some(value) if !flag.takes_value && !is_go_boolean(value) => Err(Trouble::NotABoolean),
+        Some(_) => Ok(false),
+        None => Ok(flag.takes_value),
+    }
+}
+
+/// Reads letters behind one dash; tells whether the last one's value is the next element.
+fn read_letters(letters: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
+    for (at, letter) in letters.char_indices() {
+        let Some(flag) = flag_table::by_letter(letter) else { return Err(Trouble::Unknown(None)) };
+        check_engine(flag, engine)?;
+        let rest = &letters[at + letter.len_utf8()..];
+        if flag.takes_value {
+            if rest.starts_with(char::is_whitespace) {
+                return Err(Trouble::Glued(format!("-{}{}", &letters[..at + letter.len_utf8()], rest.trim_start())));
+            }
+            return Ok(rest.is_empty());
+        }
+        if let Some(value) = rest.strip_prefix('=') {
+            return if is_go_boolean(value) { Ok(false) } else { Err(Trouble::NotABoolean) };
+        }
+    }
+    Ok(false)
+}
+
+fn check_engine(flag: &Flag, engine: Option<EngineKind>) -> Result<(), Trouble> {
+    match (flag.engines, engine) {
+        (Engines::Apptainer, Some(EngineKind::Singularity)) | (Engines::Singularity, Some(EngineKind::Apptainer)) => {
+            Err(Trouble::OfOtherEngine(flag.engines))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What Go's `strconv.ParseBool` takes.
+fn is_go_boolean(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False")
+}
+
+fn finding(element: &Element<'_>, trouble: &Trouble) -> Finding {
+    let Element { layer, key, pointer, text } = element;
+    let found = UNKNOWN_FLAG.found().evidence(format!("{}: \"{key}\" contains \"{text}\"", layer.place(pointer)));
+    let remove = || [layer.edit(pointer, Change::Remove, &UNKNOWN_FLAG)];
+    let set = |to: String| [layer.edit(pointer, Change::Set { to: Value::String(to) }, &UNKNOWN_FLAG)];
+    match trouble {
+        Trouble::OfOldCasaDistro if text.starts_with("--softgl") => found
+            .title("--softgl ends every start: no engine knows it")
+            .fix(
+                "Remove \"--softgl\". It asked for software rendering, which is opengl=software in casa_distro 3.x",
+                Safety::Safe,
+                remove(),
+            )
+            .advise_command("To start with software rendering, as --softgl asked:", "bv opengl=software anatomist"),
+        Trouble::OfOldCasaDistro => found
+            .severity(Severity::Warning)
+            .title("--no-nv does not keep casa_distro 3.x from using the NVIDIA driver")
+            .evidence("casa-distro 2.x understood it; 3.x hands it to the engine, where it only undoes the engine's own default")
+            .fix("Remove \"--no-nv\", which does not do what it says", Safety::Confirm, remove())
+            .advise_command("To start without the NVIDIA driver, as --no-nv asked:", "bv opengl=container anatomist"),
+        Trouble::Glued(right) => found.title("An option and its value stand in one text with a space between them").fix(
+            format!("Write it as \"{right}\", so that the engine sees where the value begins"),
+            Safety::Safe,
+            set(right.clone()),
+        ),
+        Trouble::OfDocker => {
+            let found = found.title(format!("{text} is an option of docker, and Apptainer does not know it"));
+            if matches!(*text, "--rm" | "--privileged" | "--interactive" | "--tty" | "--detach") {
+                found.fix(format!("Remove \"{text}\", which has no meaning for Apptainer"), Safety::Confirm, remove())
+            } else {
+                found.advise("Remove it, with its value, or replace it by the option of Apptainer that does the same.")
+            }
+        }
+        Trouble::BeforeRun => found
+            .title(format!("{text} must stand before \"run\", where the configuration cannot put it"))
+            .fix(format!("Remove \"{text}\", which ends every start"), Safety::Confirm, remove())
+            .advise("Use the engine's variables instead, such as APPTAINER_MESSAGELEVEL, or start bv with -v."),
+        Trouble::NotABoolean => found
+            .title(format!("{text}: this option takes no value"))
+            .evidence("the engine takes true or false after \"=\" here; docker takes other values for options of the same name")
+            .advise("Correct or remove the option."),
+        Trouble::OfOtherEngine(engines) => {
+            let (has, lacks) = match engines {
+                Engines::Apptainer => ("Apptainer", "Singularity"),
+                _ => ("Singularity", "Apptainer"),
+            };
+            found
+                .severity(Severity::Warning)
+                .title(format!("{text} is an option of {has}, and {lacks} is installed here"))
+                .advise(format!("Remove the option, or install {has}."))
+        }
+        Trouble::Unknown(Some(meant)) => {
+            let right = text.replacen(text[2..].split('=').next().unwrap_or_default(), meant.name, 1);
+            found.severity(Severity::Warning).title(format!("{text} is probably a slip of the pen for {right}")).fix(
+                format!("Write it as \"{right}\""),
+                Safety::Confirm,
+                set(right.clone()),
+            )
+        }
+        Trouble::Unknown(None) => found
+            .severity(Severity::Info)
+            .title(format!("casa-doctor does not know the option {text}"))
+            .evidence("it is in no version of Apptainer 1.0 to 1.5 or Singularity 3.5 to 4.5 that casa-doctor knows")
+            .advise_command("Look whether your engine has it, and remove it otherwise:", "apptainer run --help"),
+        Trouble::Stray => found
+            .title(format!("\"{text}\" is no option, and the engine takes it for the image"))
+            .advise("Remove it, or put the option that it is the value of directly before it."),
+        Trouble::NoValue => found
+            .title(format!("{text} lacks its value, and takes what follows for it"))
+            .advise("Add the value as the next element, or remove the option."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{edits, facts, facts_with_user, findings};
+    use super::*;
+
+    fn severities(options: Value) -> Vec<(Severity, usize)> {
+        let found = findings(&CHECK, &facts(&json!({"container_options": options})));
+        found.iter().map(|finding| (finding.severity, finding.edits.len())).collect()
+    }
+
+    #[test]
+    fn softgl_is_an_error_with_a_safe_cure() {
+        let facts = facts(&json!({"container_options": ["--bind", "/a:/b", "--softgl"]}));
+        let found = findings(&CHECK, &facts);
+        assert_eq!(found[0].evidence, ["/env/conf/casa_distro.json:2: \"container_options\" contains \"--softgl\""]);
+        assert_eq!((found[0].severity, found[0].advice[0].safety), (Severity::Error, Safety::Safe));
+        assert!(found[0].advice[1].command.as_deref().unwrap().contains("opengl=software"));
+        assert_eq!(edits(&CHECK, &facts), ["remove /container_options/2"]);
+    }
+
+    #[test]
+    fn options_are_read_as_the_engine_reads_them() {
+        for healthy in [
+            json!(["--bind", "--softgl"]),
+            json!(["-ceB", "/a:/b", "-B/a b:/c", "--env=A=--softgl", "--nv=true", "--no-home", "-e=true"]),
+            json!(["--pwd", "/casa/home", "(hidden)", "--env=(hidden)"]),
+            json!([1, null, {"a": "--softgl"}]),
+        ] {
+            assert_eq!(severities(healthy.clone()), [], "{healthy}");
+        }
+        for (options, severity, edits) in [
+            (json!(["--no-nv"]), Severity::Warning, 1),
+            (json!(["--bind /a b:/c"]), Severity::Error, 1),
+            (json!(["-B /a:/b"]), Severity::Error, 1),
+            (json!(["--privileged"]), Severity::Error, 1),
+            (json!(["--gpus=all"]), Severity::Error, 0),
+            (json!(["--net=host"]), Severity::Error, 0),
+            (json!(["--debug"]), Severity::Error, 1),
+            (json!(["--writeable-tmpfs"]), Severity::Warning, 1),
+            (json!(["--something-new=é"]), Severity::Info, 0),
+            (json!(["-x"]), Severity::Info, 0),
+            (json!(["--no-home", "stray"]), Severity::Error, 0),
+            (json!(["--bind"]), Severity::Error, 0),
+            (json!([""]), Severity::Error, 0),
+        ] {
+            assert_eq!(severities(options.clone()), [(severity, edits)], "{options}");
+        }
+    }
+
+    #[test]
+    fn a_glued_option_is_taken_apart_without_loss() {
+        let facts = facts(
+            &json!({"container_options": ["--bind  /my data,x=1:/c", "-eB /a:/b"], "container_gui_options": ["--bnd=/x:--bnd"]}),
+        );
+        assert_eq!(
+            edits(&CHECK, &facts),
+            [
+                "set /container_options/0 \"--bind=/my data,x=1:/c\"",
+                "set /container_options/1 \"-eB/a:/b\"",
+                "set /container_gui_options/0 \"--bind=/x:--bnd\""
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_may_stand_in_the_user_s_file() {
+        let facts =
+            facts_with_user(&json!({"container_options": ["--bind"]}), Some(&json!({"container_options": ["/a:/b", "--softgl"]})));
+        assert_eq!(findings(&CHECK, &facts)[0].edits[0].file, std::path::Path::new("/u/casa_distro_3.json"));
+        assert_eq!(edits(&CHECK, &facts), ["remove /container_options/1"]);
+    }
+
+    #[test]
+    fn options_of_the_other_engine_matter_when_the_engine_is_known() {
+        let mut facts = facts(&json!({"container_options": ["--oci"]}));
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
+        let engine = |kind| crate::facts::Engine {
+            kind,
+            path: "/usr/bin/x".into(),
+            version_text: None,
+            version: None,
+            version_error: None,
+            setuid: None,
+            daemon: None,
+        };
+        facts.engines = Some(crate::facts::Engines { found: vec![engine(EngineKind::Singularity)], ..Default::default() });
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
+        facts.engines = Some(crate::facts::Engines { found: vec![engine(EngineKind::Apptainer)], ..Default::default() });
+        assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn options_of_docker_are_not_judged_as_apptainer_s() {
+        let facts = facts(&json!({"container_type": "docker", "container_options": ["--privileged"]}));
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
+    }
+}

@@ -1,0 +1,194 @@
+//! Made-up environments for the tests of this family.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::check::{Check, Outcome};
+use crate::facts::*;
+use crate::finding::{Change, Finding};
+
+/// An environment `/env` whose file holds this; every key is on line 2.
+pub(super) fn facts(config: &Value) -> Facts {
+    facts_with_user(config, None)
+}
+
+/// The same with a user's file.
+pub(super) fn facts_with_user(config: &Value, user: Option<&Value>) -> Facts {
+    let mut merged = json!({"directory": "/env", "config_files": [],
+        "mounts": {"/casa/host": "{directory}", "/host": "/"}, "env": {"CASA_SYSTEM": "{system}"}});
+    for layer in std::iter::once(config).chain(user) {
+        for (key, value) in layer.as_object().into_iter().flatten() {
+            match (merged[key].as_object_mut(), value.as_object()) {
+                (Some(old), Some(new)) => old.extend(new.clone()),
+                _ => merged[key] = value.clone(),
+            }
+        }
+    }
+    let environment = Environment {
+        directory: "/env".into(),
+        file: file("/env/conf/casa_distro.json", config),
+        user_file: user.map(|user| file("/u/casa_distro_3.json", user)),
+        merged: Some(merged),
+        home: Some("/env/home".into()),
+        home_exists: Some(true),
+        ..Environment::default()
+    };
+    with_environment(environment)
+}
+
+/// Facts with this environment and nothing else.
+pub(super) fn with_environment(environment: Environment) -> Facts {
+    let search = EnvironmentSearch { named_by: "argument".into(), found: Some(environment), ..EnvironmentSearch::default() };
+    Facts { environment: Some(search), probes: answered(), ..Facts::default() }
+}
+
+fn answered() -> BTreeMap<ProbeId, ProbeRun> {
+    BTreeMap::from([(ProbeId::Environment, ProbeRun { end: ProbeEnd::Answered, reason: None, duration_ms: 1 })])
+}
+
+fn file(path: &str, value: &Value) -> ConfigFile {
+    let mut lines = BTreeMap::new();
+    mark(value, &mut String::new(), &mut lines);
+    ConfigFile { path: path.into(), value: Some(value.clone()), lines, ..ConfigFile::default() }
+}
+
+fn mark(value: &Value, pointer: &mut String, lines: &mut BTreeMap<String, u32>) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (super::layers::step(key), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        _ => return,
+    };
+    for (name, child) in children {
+        let length = pointer.len();
+        pointer.push('/');
+        pointer.push_str(&name);
+        lines.insert(pointer.clone(), 2);
+        mark(child, pointer, lines);
+        pointer.truncate(length);
+    }
+}
+
+/// The findings; fails when the check ended in another way than pass or finding.
+pub(super) fn findings(check: &Check, facts: &Facts) -> Vec<Finding> {
+    match check.judge(facts) {
+        Outcome::Pass => Vec::new(),
+        Outcome::Findings(findings) => {
+            assert!(!findings.is_empty());
+            for finding in &findings {
+                assert!(check.findings.contains(&finding.kind), "{} is not declared", finding.kind.id);
+                assert!(!finding.evidence.is_empty() && !finding.advice.is_empty(), "{}: no evidence or advice", finding.kind.id);
+                assert!(!finding.title.as_ref().is_some_and(|title| title.ends_with('.')));
+            }
+            findings
+        }
+        other => panic!("{}: {other:?}", check.id),
+    }
+}
+
+/// Ids of the findings.
+pub(super) fn ids(check: &Check, facts: &Facts) -> Vec<&'static str> {
+    findings(check, facts).iter().map(|finding| finding.kind.id).collect()
+}
+
+/// The edits of all findings in short: `set /env/A "1"`, `remove /x`, `rename /a b`.
+pub(super) fn edits(check: &Check, facts: &Facts) -> Vec<String> {
+    let edits = findings(check, facts).into_iter().flat_map(|finding| finding.edits);
+    edits
+        .map(|edit| match edit.change {
+            Change::Set { to } => format!("set {} {to}", edit.key),
+            Change::Remove => format!("remove {}", edit.key),
+            Change::Rename { to } => format!("rename {} {to}", edit.key),
+            Change::Append { value } => format!("append {} {value}", edit.key),
+        })
+        .collect()
+}
+
+/// Every check of the family but `syntax` and `layout` must skip when there is nothing to look at.
+pub(super) fn assert_skips_without_configuration(check: &Check) {
+    let mut facts = Facts { environment: Some(EnvironmentSearch::default()), probes: answered(), ..Facts::default() };
+    assert!(matches!(check.judge(&facts), Outcome::Skipped(_)), "{}: without environment", check.id);
+    facts.environment.as_mut().unwrap().candidates = vec!["/a".into(), "/b".into()];
+    assert!(matches!(check.judge(&facts), Outcome::Skipped(_)), "{}: with several", check.id);
+    let error = ConfigError { kind: ConfigErrorKind::Syntax, message: "x".into(), line: Some(1), column: Some(1) };
+    let broken = ConfigFile { path: "/env/conf/casa_distro.json".into(), error: Some(error), ..ConfigFile::default() };
+    let facts = with_environment(Environment { file: broken, ..Environment::default() });
+    assert!(matches!(check.judge(&facts), Outcome::Skipped(_)), "{}: with a broken file", check.id);
+    assert!(matches!(check.judge(&Facts::default()), Outcome::Unknown(_)), "{}: without a probe", check.id);
+}
+
+#[test]
+fn every_check_but_syntax_and_layout_skips_without_a_usable_configuration() {
+    for check in super::CHECKS.iter().filter(|check| !matches!(check.id, "config-syntax" | "config-layout")) {
+        assert_skips_without_configuration(check);
+    }
+}
+
+#[test]
+fn a_healthy_environment_passes_every_check() {
+    let healthy = json!({
+        "casa_distro_compatibility": "3", "name": "brainvisa-5.1", "type": "user", "system": "ubuntu-22.04",
+        "container_type": "singularity", "distro": "brainvisa", "version": "5.1", "image": "brainvisa-5.1.sif",
+        "image_id": "d1d9ed56", "env": {"SOMAWF_INPUT_PARAMS": "$SOMAWF_INPUT_PARAMS"}, "gui_env": {"DISPLAY": "$DISPLAY"},
+        "mounts": {"/data": "{directory}/data"}, "container_options": ["--bind", "/a b,c:/d", "-B/x:/y", "--no-home"],
+        "container_gui_options": ["--env=QT_X11_NO_MITSHM=1"],
+    });
+    let user = json!({"mounts": {"/home": "/home"}});
+    for facts in [facts(&healthy), facts_with_user(&healthy, Some(&user))] {
+        for check in super::CHECKS {
+            assert_eq!(check.judge(&facts), Outcome::Pass, "{}", check.id);
+        }
+    }
+}
+
+#[test]
+fn no_check_panics_whatever_stands_in_the_keys() {
+    let keys = [
+        "name",
+        "system",
+        "distro",
+        "type",
+        "version",
+        "branch",
+        "image",
+        "image_id",
+        "container_type",
+        "env",
+        "gui_env",
+        "mounts",
+        "container_options",
+        "container_gui_options",
+        "container_env",
+        "container_gui_env",
+        "container_mounts",
+        "container_volumes",
+        "container_image",
+        "user_specific_home",
+        "distro_name",
+        "casa_branch",
+        "alt_configs",
+        "casa_doctor",
+    ];
+    let nasty = [
+        json!(null),
+        json!(true),
+        json!(-1.5e300),
+        json!(""),
+        json!("{"),
+        json!("${"),
+        json!("%(x)s ${A}{b}\n\"'é,:"),
+        json!([]),
+        json!([null, 1, "-", "--", "", "-é", "--é=", [], {}]),
+        json!({"": null, "/a:b,c \"d\"\n": "~/x", "DISPLAY": ":0", "x": [1]}),
+        json!({"DISPLAY": 5, "SOFTWARE_OPENGL": null, "$A{": "}"}),
+    ];
+    for own in &nasty {
+        for user in &nasty {
+            let fill = |value: &Value| Value::Object(keys.iter().map(|key| ((*key).to_owned(), value.clone())).collect());
+            let facts = facts_with_user(&fill(own), Some(&fill(user)));
+            for check in super::CHECKS {
+                let _ = check.judge(&facts);
+            }
+        }
+    }
+}

@@ -1,1 +1,131 @@
 //! Starting the container, as casa_distro does and better.
+//!
+//! [`plan`] works out everything without touching anything; [`Plan::dry_run_line`] and [`Plan::to_json`] show it; [`launch`] makes the
+//! private files, starts the engine, waits, and tells the exit status that a shell would give.
+
+mod agent;
+mod binds;
+mod display;
+mod engine;
+mod home;
+mod nvidia;
+mod options;
+mod plan;
+#[cfg(unix)]
+mod private;
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+mod run;
+mod settings;
+mod show;
+mod variables;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub(crate) use plan::{Plan, plan};
+#[cfg(unix)]
+pub(crate) use run::{Ended, Prepared, launch, prepare};
+pub(crate) use settings::Settings;
+
+use crate::recommend::OpenGl;
+
+/// What is to be started, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// OpenGL mode.
+    pub(crate) opengl: OpenGl,
+    /// Whether the container gets the display and what the configuration has for graphical programs.
+    pub(crate) gui: bool,
+    /// Working directory in the container; without it the engine takes the current one where it exists there.
+    pub(crate) cwd: Option<PathBuf>,
+    /// Variables for the container, taken literally.
+    pub(crate) env: Vec<(String, String)>,
+    /// Image instead of the configured one, relative to the current directory.
+    pub(crate) image: Option<PathBuf>,
+    /// Engine instead of the one that casa_distro would take: `apptainer`, `singularity`, or the path of one.
+    pub(crate) engine: Option<OsString>,
+    /// Options for the engine besides those of the configuration.
+    pub(crate) options: Vec<String>,
+    /// The command and its arguments; a shell when empty.
+    pub(crate) command: Vec<OsString>,
+}
+
+impl Request {
+    /// A command with a display and nothing special.
+    pub(crate) fn new(opengl: OpenGl, command: Vec<OsString>) -> Self {
+        Self { opengl, gui: true, cwd: None, env: Vec::new(), image: None, engine: None, options: Vec::new(), command }
+    }
+}
+
+/// Why the container could not be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LaunchError {
+    /// We are in one already.
+    #[error("already inside a container ({0}): start the command itself, or leave the container first")]
+    InsideContainer(String),
+    /// Nothing on PATH.
+    #[error("neither apptainer nor singularity was found on PATH, so the container cannot be started")]
+    NoEngine,
+    /// The one that was asked for is not there.
+    #[error("the container engine {} was not found", .0.display())]
+    EngineMissing(OsString),
+    /// One that casa_distro 3 cannot run either.
+    #[error("casa-doctor starts containers with apptainer or singularity only, not with {}, as casa_distro 3 does", .0.display())]
+    EngineNotSupported(OsString),
+    /// `container_type` `vbox`.
+    #[error("the environment is a VirtualBox machine: start it with VirtualBox, casa_distro 3 cannot either")]
+    VirtualBox,
+    /// Another `container_type`.
+    #[error("\"container_type\" of the configuration is \"{0}\", which is none that casa_distro knows")]
+    ContainerType(String),
+    /// No `image`.
+    #[error("the configuration names no image (key \"image\"), and none was given")]
+    NoImage,
+    /// There is no such image.
+    #[error("the image {} does not exist", .0.display())]
+    ImageMissing(PathBuf),
+    /// The engine cannot be told the path of the home.
+    #[error("{}, the container's home directory, has a colon, a line break or another byte in its path that the engine cannot take", .0.display())]
+    HomePath(PathBuf),
+    /// Files could not be made.
+    #[error("cannot prepare {what}")]
+    Prepare {
+        /// Which, with its path where it has one.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine's program could not be run.
+    #[error("cannot run {}", engine.display())]
+    Run {
+        /// The program.
+        engine: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine ended before the command was started.
+    #[error(
+        "{} ended with status {status} before the command was started: what it wrote above says why",
+        engine.display()
+    )]
+    NotStarted {
+        /// The program.
+        engine: PathBuf,
+        /// Its exit status, as a shell gives it.
+        status: i32,
+    },
+}
+
+impl PartialEq for LaunchError {
+    /// By the text: what the system says below it does not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl LaunchError {
+    /// Exit status of `run` when the container could not be started.
+    pub(crate) const STATUS: u8 = 125;
+}

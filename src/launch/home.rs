@@ -1,0 +1,160 @@
+//! The container's home directory: where it is on the host, and what is put in it.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+use super::binds::Binds;
+use crate::host::{Access, Host};
+
+/// Where the home stands in the container.
+pub(super) const IN_CONTAINER: &str = "/casa/home";
+
+/// What is mounted at `/var/lib/xkb`: Xvfb wants to write there.
+pub(super) const XKB: &str = ".varlib/xkb";
+
+/// Settings of the host's home that are shared with the container by symbolic links.
+const SHARED: [&str; 4] = [".anatomist", ".brainvisa", ".soma-workflow", ".soma-workflow.cfg"];
+
+/// The image's settings are read first, so that a new image brings its own; what the user adds comes after them.
+const BASHRC: &str = "\
+# Settings of bash in the container. Those of the image come first: keep this line.
+. /casa/bashrc
+
+# Your own settings go below this line.
+";
+
+/// The home of the container on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// Its directory.
+    pub(crate) directory: PathBuf,
+    /// Whether it is there already.
+    pub(super) exists: bool,
+    /// Links that it gets when it is made: name and target.
+    pub(super) links: Vec<(String, PathBuf)>,
+}
+
+/// Finds the home as casa_distro does: `home` in the environment's directory when it is there, else one per user and environment.
+pub(super) fn find(host: &dyn Host, directory: &Path) -> Home {
+    let own = directory.join("home");
+    let (directory, exists) = match host.exists(&own) {
+        Some(false) => {
+            let per_user = per_user(host, directory);
+            let exists = host.exists(&per_user) == Some(true);
+            (per_user, exists)
+        }
+        // One that cannot be looked at is there, and is said to be unusable later.
+        _ => (own, true),
+    };
+    Home { directory, exists, links: Vec::new() }
+}
+
+fn per_user(host: &dyn Host, directory: &Path) -> PathBuf {
+    let data = host.env("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let data = data.unwrap_or_else(|| host.identity().home.unwrap_or_else(|| "/".into()).join(".local/share"));
+    let parts: Vec<&OsStr> = directory.components().filter_map(normal).collect();
+    data.join("casa-distro").join(parts.join(OsStr::new("_"))).join("home")
+}
+
+fn normal(component: Component<'_>) -> Option<&OsStr> {
+    match component {
+        Component::Normal(part) => Some(part),
+        _ => None,
+    }
+}
+
+impl Home {
+    /// Says where the links to the settings in the host's home lead: to the same path where the container shows it, else by `/host`.
+    pub(super) fn link_to(&mut self, host_home: &Path, binds: &Binds) {
+        if self.exists {
+            return;
+        }
+        let seen = if binds.shows_at_same_place(host_home) {
+            host_home.to_owned()
+        } else {
+            Path::new("/host").join(host_home.strip_prefix("/").unwrap_or(host_home))
+        };
+        self.links = SHARED.iter().map(|name| ((*name).to_owned(), seen.join(name))).collect();
+    }
+
+    /// Whether the directory for `/var/lib/xkb` is there or will be made by [`Home::prepare`].
+    pub(super) fn will_have_xkb(&self, host: &dyn Host) -> bool {
+        !self.exists || host.exists(&self.directory.join(XKB)) == Some(true) || host.access(&self.directory, Access::Write).is_ok()
+    }
+
+    /// Makes the home, and what is missing of its first content. What is there is never touched.
+    pub(super) fn prepare(&self, host: &dyn Host) -> io::Result<()> {
+        if self.exists && host.access(&self.directory, Access::Write).is_err() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(self.directory.join(XKB))?;
+        #[cfg(unix)]
+        for (name, target) in &self.links {
+            ignore_existing(std::os::unix::fs::symlink(target, self.directory.join(name)))?;
+        }
+        create_new(&self.directory.join(".bashrc"), BASHRC)?;
+        // Without it, bash of some images tells at every start to use sudo, which cannot work there.
+        create_new(&self.directory.join(".sudo_as_admin_successful"), "")
+    }
+}
+
+fn create_new(path: &Path, text: &str) -> io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()),
+        Err(error) => ignore_existing(Err(error)),
+    }
+}
+
+fn ignore_existing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{LiveHost, RecordedHost};
+
+    #[test]
+    fn the_environments_own_home_wins() {
+        let host = RecordedHost::new().directory("/env/home");
+        assert_eq!(find(&host, Path::new("/env")).directory, Path::new("/env/home"));
+        let shared = find(&host, Path::new("/srv/shared env"));
+        assert_eq!(shared.directory, Path::new("/home/anna/.local/share/casa-distro/srv_shared env/home"));
+        assert!(!shared.exists);
+        let elsewhere = RecordedHost::new().env("XDG_DATA_HOME", "/data");
+        assert_eq!(find(&elsewhere, Path::new("/e")).directory, Path::new("/data/casa-distro/e/home"));
+    }
+
+    #[test]
+    fn links_lead_to_where_the_container_shows_the_hosts_home() {
+        let home = || Home { directory: "/h".into(), exists: false, links: Vec::new() };
+        let mut seen = home();
+        let mut binds = Binds::default();
+        binds.set(Some("/home".into()), Path::new("/home"));
+        seen.link_to(Path::new("/home/anna"), &binds);
+        assert_eq!(seen.links[0], (".anatomist".into(), "/home/anna/.anatomist".into()));
+        let mut unseen = home();
+        unseen.link_to(Path::new("/users/anna"), &binds);
+        assert_eq!(unseen.links[3].1, Path::new("/host/users/anna/.soma-workflow.cfg"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_home_is_made_once_and_never_overwritten() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut home = Home { directory: scratch.path().join("a/home"), exists: false, links: Vec::new() };
+        home.link_to(Path::new("/users/anna"), &Binds::default());
+        home.prepare(&LiveHost).unwrap();
+        let text = |name: &str| LiveHost.read_text(&home.directory.join(name), 4096);
+        assert!(text(".bashrc").unwrap().contains(". /casa/bashrc"));
+        assert_eq!(LiveHost.read_link(&home.directory.join(".brainvisa")).unwrap(), Path::new("/host/users/anna/.brainvisa"));
+        assert_eq!(LiveHost.read_dir(&home.directory).unwrap().len(), 7);
+        drop(std::fs::OpenOptions::new().append(true).open(home.directory.join(".bashrc")).unwrap().write(b"mine"));
+        home.prepare(&LiveHost).unwrap();
+        assert!(text(".bashrc").unwrap().ends_with("mine"));
+    }
+}

@@ -1,0 +1,292 @@
+//! Working out a launch: which program, with which arguments and variables, after making which files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use casa_doctor_checks::facts::{Facts, ImageContents};
+
+use super::binds::{self, Bind};
+use super::display::{self, Authority};
+use super::home::{self, Home};
+use super::settings::Settings;
+use super::{LaunchError, Request, agent, engine, nvidia, options, variables};
+use crate::host::{Access, Host};
+use crate::recommend::OpenGl;
+
+/// Markers of containers in which casa_distro refuses to start another one. Inside of others (a development container) an engine may
+/// well work.
+const OWN_CONTAINERS: [&str; 3] = ["casa-distro", "apptainer", "singularity"];
+
+/// A launch, as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The engine's program.
+    pub(crate) engine: PathBuf,
+    /// The OpenGL mode.
+    pub(crate) mode: OpenGl,
+    /// Variables of the container, besides those of the engine.
+    pub(crate) env: BTreeMap<String, OsString>,
+    /// Changes to the environment of the engine's process: values to set, names to remove.
+    pub(crate) process_env: BTreeMap<OsString, Option<OsString>>,
+    /// What is not done, or not as the configuration says, in words.
+    pub(crate) warnings: Vec<String>,
+    /// How the mode is done, in words.
+    pub(crate) notes: Vec<String>,
+    /// The cookie for the container.
+    pub(crate) authority: Option<Authority>,
+    /// The container's home.
+    pub(crate) home: Home,
+    /// What stands before the mounts.
+    pub(super) head: Vec<OsString>,
+    /// The mounts.
+    pub(super) binds: Vec<Bind>,
+    /// What stands between the mounts and the image.
+    pub(super) tail: Vec<OsString>,
+    /// The image.
+    pub(crate) image: PathBuf,
+    /// The command and its arguments.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Where the private files of a launch are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    /// The authority file.
+    pub(super) authority: &'a Path,
+    /// The directory by which the container tells that the command was started, and its path there.
+    pub(super) shown: (&'a Path, &'a str),
+    /// The script in that directory, as the container sees it.
+    pub(super) start: &'a str,
+}
+
+impl Plan {
+    /// The argument vector, program first, without anything that only a real launch has: the cookie is shown as coming from the file
+    /// where it is now. It can be run by hand and does the same.
+    pub(crate) fn argv(&self) -> Vec<OsString> {
+        self.argv_with(None)
+    }
+
+    /// The argument vector of a launch whose private files are made.
+    pub(super) fn argv_with(&self, places: Option<Places<'_>>) -> Vec<OsString> {
+        let mut argv = vec![self.engine.clone().into_os_string()];
+        argv.extend(self.head.iter().cloned());
+        for bind in &self.binds {
+            let cookie = places
+                .map(|places| places.authority)
+                .or_else(|| self.authority.as_ref().map(|authority| authority.source.as_path()));
+            if let Some(source) = bind.source.as_deref().or(cookie) {
+                argv.extend(binds::arguments(source, &bind.container));
+            }
+        }
+        if let Some(Places { shown: (source, container), .. }) = places {
+            argv.extend(binds::arguments(source, Path::new(container)));
+        }
+        argv.extend(self.tail.iter().cloned());
+        argv.push(self.image.clone().into());
+        if let Some(Places { start, .. }) = places {
+            argv.extend(["/bin/sh".into(), start.into()]);
+        }
+        argv.extend(self.command.iter().cloned());
+        argv
+    }
+}
+
+/// Works out a launch. Facts that were not probed are looked up where that is quick; the order of the arguments is that of
+/// `singularity.py`, so that what one knows of stock casa_distro holds here.
+pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request) -> Result<Plan, LaunchError> {
+    let mut warnings = settings.problems.clone();
+    let mut notes = Vec::new();
+    refuse_inside_container(host, facts, &mut warnings)?;
+    let engine = engine::choose(host, facts, settings.container_type.as_deref(), request.engine.as_deref())?;
+    let image = image(host, settings, facts, request)?;
+    let contents = contents(facts, &image);
+
+    let mut options =
+        options::from_configuration(host, settings, request.opengl, request.gui, request.cwd.is_some(), &mut warnings);
+    options.extend(request.options.iter().cloned());
+
+    let mut env = variables::of_configuration(host, settings, request.gui, &request.env, &mut warnings);
+    let home_in_container =
+        env.remove("HOME").map_or_else(|| PathBuf::from(home::IN_CONTAINER), |home| PathBuf::from(home.as_os_str()));
+    let host_home = host.identity().home.unwrap_or_else(|| "/".into());
+    let host_home = host.canonicalize(&host_home).unwrap_or(host_home);
+    env.entry("CASA_HOST_HOME".into()).or_insert_with(|| host_home.clone().into());
+
+    let mut home = home::find(host, &settings.directory);
+    let mut binds = binds::configured(host, settings, &engine, &mut warnings);
+    binds.set(Some(home.directory.clone()), Path::new(home::IN_CONTAINER));
+    binds::add_standard(host, &engine, &mut binds);
+    home.link_to(&host_home, &binds);
+    let authority = if request.gui { display::bring(host, facts, &mut env, &mut warnings, &mut notes) } else { None };
+    if authority.is_some() {
+        binds.set(None, Path::new(display::AUTHORITY));
+    }
+    let sockets = Path::new(display::SOCKETS);
+    if request.gui && (options::hide_tmp(&options) || binds.hides(Path::new("/tmp"))) && host.exists(sockets) == Some(true) {
+        binds.set(Some(sockets.into()), sockets);
+    }
+    match agent::live_socket(host, facts, &mut warnings) {
+        Some(socket) => {
+            binds.set(Some(socket), Path::new(agent::SOCKET));
+            env.insert("SSH_AUTH_SOCK".into(), agent::SOCKET.into());
+        }
+        None => drop(env.remove("SSH_AUTH_SOCK")),
+    }
+    if home.will_have_xkb(host) {
+        binds.set(Some(home.directory.join(home::XKB)), Path::new("/var/lib/xkb"));
+    }
+    if !binds.has_source(&host_home) && binds::usable(host, &host_home, &host_home, &engine).is_ok() {
+        binds.set_default(&host_home);
+    }
+
+    let nv = bring_mode(host, facts, &engine, request.opengl, contents, &mut env, &mut warnings, &mut notes);
+    let process_env = variables::of_process(host, &engine, &options, &env, &mut warnings);
+
+    let mut head: Vec<OsString> = vec!["run".into(), "--cleanenv".into()];
+    if let Some(cwd) = &request.cwd {
+        head.extend(["--pwd".into(), cwd.clone().into()]);
+    }
+    head.extend(overlay(host, &settings.directory, &mut warnings));
+    let mut tail = home_arguments(&home, &home_in_container)?;
+    tail.extend(
+        nv.iter().filter_map(|bind| bind.source.as_deref().map(|source| binds::arguments(source, &bind.container))).flatten(),
+    );
+    tail.extend(options.into_iter().map(OsString::from));
+    if request.opengl == OpenGl::Nv {
+        tail.push("--nv".into());
+    }
+    let command = if request.command.is_empty() { vec!["bash".into()] } else { request.command.clone() };
+    let (mode, binds) = (request.opengl, binds.into_list());
+    Ok(Plan { engine: engine.path, mode, env, process_env, warnings, notes, authority, home, head, binds, tail, image, command })
+}
+
+fn refuse_inside_container(host: &dyn Host, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), LaunchError> {
+    let inside = match &facts.session {
+        Some(session) => session.inside_container.clone(),
+        None => ["APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"]
+            .iter()
+            .any(|name| host.env_text(name).is_some())
+            .then(|| "apptainer".to_owned()),
+    };
+    match inside {
+        Some(marker) if OWN_CONTAINERS.contains(&marker.as_str()) => Err(LaunchError::InsideContainer(marker)),
+        Some(marker) => {
+            warnings
+                .push(format!("this is inside a container itself ({marker}), which may forbid the engine to start another one"));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The image: the one that was asked for, else the one that the probe found, else the configured one.
+fn image(host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request) -> Result<PathBuf, LaunchError> {
+    let path = if let Some(asked) = &request.image {
+        // An absolute path is never taken for the address of a registry.
+        host.current_dir().map_or_else(|_| asked.clone(), |directory| directory.join(asked))
+    } else if let Some(used) = facts.image.as_ref().and_then(|image| image.used.clone()) {
+        used
+    } else {
+        settings.directory.join(settings.image.as_ref().filter(|image| !image.is_empty()).ok_or(LaunchError::NoImage)?)
+    };
+    if host.exists(&path) == Some(false) { Err(LaunchError::ImageMissing(path)) } else { Ok(path) }
+}
+
+/// What is known to be in the image that is really started.
+fn contents<'a>(facts: &'a Facts, image: &Path) -> Option<&'a ImageContents> {
+    facts.image.as_ref().filter(|known| known.used.as_deref().unwrap_or(&known.path) == image)?.contents.as_ref()
+}
+
+/// Sets what the mode needs; gives the mounts of "nv".
+#[expect(clippy::too_many_arguments, reason = "three of them are what is being made")]
+fn bring_mode(
+    host: &dyn Host,
+    facts: &Facts,
+    engine: &engine::Chosen,
+    mode: OpenGl,
+    contents: Option<&ImageContents>,
+    env: &mut BTreeMap<String, OsString>,
+    warnings: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> Vec<Bind> {
+    // The mode decides alone about this one, as in casa_distro.
+    env.remove("SOFTWARE_OPENGL");
+    if mode != OpenGl::Software {
+        warn_of_forced_software(env, mode, warnings);
+    }
+    match mode {
+        OpenGl::Container | OpenGl::None => Vec::new(),
+        OpenGl::Software => {
+            let own_mesa = contents.and_then(|contents| contents.software_mesa);
+            let mut set = |name: &str, value: &str| drop(env.insert(name.into(), value.into()));
+            if own_mesa != Some(false) {
+                set("SOFTWARE_OPENGL", "1");
+                // Else programs may choose a visual with transparency, which this Mesa draws wrongly.
+                set("XLIB_SKIP_ARGB_VISUALS", "1");
+            }
+            if own_mesa != Some(true) {
+                set("LIBGL_ALWAYS_SOFTWARE", "1");
+                set("__GLX_VENDOR_LIBRARY_NAME", "mesa");
+            }
+            notes.push(
+                match own_mesa {
+                    Some(true) => "software rendering by the OpenGL library in /usr/local/lib/mesa of the image, which needs nothing of the X server",
+                    Some(false) => "software rendering by the image's own Mesa, since the image has no /usr/local/lib/mesa",
+                    None => "software rendering by /usr/local/lib/mesa of the image if it is there, else by the image's own Mesa",
+                }
+                .into(),
+            );
+            Vec::new()
+        }
+        OpenGl::Nv => nvidia::bring(host, facts, engine, env, warnings),
+    }
+}
+
+fn warn_of_forced_software(env: &BTreeMap<String, OsString>, mode: OpenGl, warnings: &mut Vec<String>) {
+    let forced = [("LIBGL_ALWAYS_SOFTWARE", ""), ("LD_LIBRARY_PATH", "/usr/local/lib/mesa"), ("GALLIUM_DRIVER", "pipe")];
+    for (name, part) in forced {
+        let forces = |value: &OsString| {
+            let value = value.to_string_lossy();
+            value.contains(part) && !matches!(value.as_ref(), "" | "0" | "false")
+        };
+        if env.get(name).is_some_and(forces) {
+            warnings.push(format!(
+                "the variable {name} of the configuration forces software rendering, although the mode is \"{}\"",
+                mode.word()
+            ));
+        }
+    }
+}
+
+/// The environment's overlay. casa_distro always asks for writing, which fails for whoever may not.
+fn overlay(host: &dyn Host, directory: &Path, warnings: &mut Vec<String>) -> Vec<OsString> {
+    let path = directory.join("overlay.img");
+    if host.exists(&path) != Some(true) {
+        return Vec::new();
+    }
+    if path.to_str().is_none_or(|text| text.contains([':', ',', '"', '\n'])) {
+        warnings.push(format!("{} is left out: the engine cannot take its path", path.display()));
+        return Vec::new();
+    }
+    let mut value = path.clone().into_os_string();
+    if host.access(&path, Access::ReadWrite).is_err() {
+        value.push(":ro");
+    }
+    vec!["--overlay".into(), value]
+}
+
+fn home_arguments(home: &Home, in_container: &Path) -> Result<Vec<OsString>, LaunchError> {
+    let takes = |path: &Path| path.to_str().is_some_and(|text| !text.contains([':', '\n']));
+    if !takes(&home.directory) || !takes(in_container) {
+        return Err(LaunchError::HomePath(home.directory.clone()));
+    }
+    let mut value = home.directory.clone().into_os_string();
+    value.push(":");
+    value.push(in_container);
+    Ok(vec!["--home".into(), value])
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

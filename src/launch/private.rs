@@ -1,0 +1,179 @@
+//! The private directory of a launch: the cookie, and the two files by which the container tells that the command was started.
+//!
+//! It is made for one launch and removed at its end. What a killed casa-doctor has left is removed by the next one: a lock that the
+//! kernel drops when its holder ends tells whether somebody still uses a directory.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::host::{Access, FileKind, Host};
+
+/// How the directories are called: this, the number of the process, a dot and something random.
+const PREFIX: &str = "casa-doctor-run.";
+
+/// Where the container sees the part of the directory by which it tells that the command was started.
+pub(super) const IN_CONTAINER: &str = "/casa/doctor";
+
+/// The file in which the started command leaves its number, and the script that starts it.
+pub(super) const STARTED: &str = "started";
+pub(super) const START: &str = "start";
+
+/// The part of the directory that the container sees.
+const SHOWN: &str = "shown";
+
+/// A directory whose lock cannot be had although its process is gone is left alone for this long: it may be just being made.
+const MAKING: Duration = Duration::from_secs(60);
+
+/// The directory. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Private {
+    directory: tempfile::TempDir,
+    /// Held until the directory is removed.
+    _lock: File,
+}
+
+impl Private {
+    /// Makes one, after removing what killed runs have left. `start` is the script that starts the command.
+    pub(super) fn create(host: &dyn Host, authority: Option<&[u8]>, start: &[u8]) -> io::Result<Self> {
+        let parent = parent(host);
+        sweep(host, &parent);
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("{PREFIX}{}.", std::process::id()))
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&parent)?;
+        let lock = create(&directory.path().join("lock"), b"")?;
+        lock.try_lock()?;
+        if let Some(bytes) = authority {
+            create(&directory.path().join("Xauthority"), bytes)?;
+        }
+        let shown = directory.path().join(SHOWN);
+        std::fs::create_dir(&shown)?;
+        create(&shown.join(START), start)?;
+        create(&shown.join(STARTED), b"")?;
+        Ok(Self { directory, _lock: lock })
+    }
+
+    /// The authority file.
+    pub(super) fn authority(&self) -> PathBuf {
+        self.directory.path().join("Xauthority")
+    }
+
+    /// The part that the container sees at [`IN_CONTAINER`].
+    pub(super) fn shown(&self) -> PathBuf {
+        self.directory.path().join(SHOWN)
+    }
+
+    /// The number of the command's process, as the container sees it; `None` while it has not been started.
+    pub(super) fn started(&self, host: &dyn Host) -> Option<i32> {
+        host.read_text(&self.shown().join(STARTED), 64).ok()?.trim().parse().ok()
+    }
+}
+
+/// Where private directories are made: the user's run-time directory, else the one for temporary files.
+fn parent(host: &dyn Host) -> PathBuf {
+    let usable = |path: &PathBuf| path.is_absolute() && path.to_str().is_some() && host.access(path, Access::Write).is_ok();
+    ["XDG_RUNTIME_DIR", "TMPDIR"]
+        .into_iter()
+        .filter_map(|name| host.env(name).filter(|path| !path.is_empty()).map(PathBuf::from))
+        .find(usable)
+        .unwrap_or_else(|| "/tmp".into())
+}
+
+fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Removes the directories of runs that were killed. Nothing here can stop a launch.
+fn sweep(host: &dyn Host, parent: &Path) {
+    for name in host.read_dir(parent).unwrap_or_default() {
+        let path = parent.join(&name);
+        if is_ours(host, &path, &name) && is_abandoned(host, &path, &name) {
+            drop(std::fs::remove_dir_all(&path));
+        }
+    }
+}
+
+fn is_ours(host: &dyn Host, path: &Path, name: &OsStr) -> bool {
+    let uid = host.identity().uid;
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+        && host.symlink_metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Directory && Some(metadata.uid) == uid)
+}
+
+fn is_abandoned(host: &dyn Host, path: &Path, name: &OsStr) -> bool {
+    let locked = match OpenOptions::new().read(true).write(true).open(path.join("lock")) {
+        // Whoever holds the lock lives, on this machine or on another one that shares the directory.
+        Ok(file) => file.try_lock().is_err(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(_) => true,
+    };
+    if locked {
+        return false;
+    }
+    // Between making the directory and taking its lock a launch is not protected by it.
+    let age = host
+        .symlink_metadata(path)
+        .ok()
+        .and_then(|metadata| metadata.modified)
+        .and_then(|time| host.now().duration_since(time).ok());
+    !is_running(name) || age.is_some_and(|age| age > MAKING)
+}
+
+/// Whether the process in the name of a directory is there, under whoever.
+fn is_running(name: &OsStr) -> bool {
+    let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('.').next()?.parse().ok());
+    let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::host::LiveHost;
+
+    #[test]
+    fn a_directory_is_private_and_goes_away() {
+        let private = Private::create(&LiveHost, Some(b"cookie"), b"").unwrap();
+        let path = private.directory.path().to_owned();
+        let mode = |path: &Path| path.symlink_metadata().unwrap().mode() & 0o7777;
+        assert_eq!((mode(&path), mode(&private.authority())), (0o700, 0o600));
+        assert_eq!(LiveHost.read(&private.authority(), 64).unwrap(), b"cookie");
+        assert_eq!(private.started(&LiveHost), None);
+        drop(private);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn without_a_cookie_there_is_no_authority_file() {
+        let private = Private::create(&LiveHost, None, b"").unwrap();
+        assert!(!private.authority().exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_and_what_is_in_use_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let path = parent.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            drop(create(&path.join("lock"), b"").unwrap());
+            path
+        };
+        // No process can have these numbers: they are above the kernel's limit.
+        let (abandoned, held) = (make("casa-doctor-run.1073741821.a"), make("casa-doctor-run.1073741822.b"));
+        let being_made = make(&format!("casa-doctor-run.{}.c", std::process::id()));
+        let (foreign, link) = (make("something-else.1073741823.d"), parent.path().join("casa-doctor-run.1073741820.e"));
+        std::os::unix::fs::symlink(&foreign, &link).unwrap();
+        let lock = OpenOptions::new().write(true).open(held.join("lock")).unwrap();
+        lock.try_lock().unwrap();
+        sweep(&LiveHost, parent.path());
+        assert!(!abandoned.exists());
+        assert!(held.exists() && being_made.exists() && foreign.join("lock").exists() && link.exists());
+    }
+}

@@ -1,0 +1,220 @@
+//! Running the engine: signals, waiting, and the exit status.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::private::Private;
+use crate::host::Host;
+
+/// The keyboard sends these to the whole group: the program in the container decides what they mean, so we only wait on.
+const LEFT_TO_THE_PROGRAM: [i32; 2] = [SIGINT, SIGQUIT];
+
+/// These are sent to us alone, so they are passed on.
+const FORWARDED: [i32; 2] = [SIGTERM, SIGHUP];
+
+/// While a signal could not be handed over because the command is not there yet, it is tried this often.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// Helpers of the engine that serve the image's filesystem: they end with the container.
+const FILESYSTEM_HELPERS: [&str; 4] = ["squashfuse", "fuse2fs", "fuse-overlayfs", "gocryptfs"];
+
+/// Signals while a container runs. Outside of that they do what they always do.
+pub(super) struct Watch {
+    signals: Signals,
+    idle: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Takes the signals over, but for those that whoever started us wants to be ignored (`nohup`, jobs in the background of a script).
+    pub(super) fn start(host: &dyn Host) -> io::Result<Self> {
+        static IDLE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+        let ignored = ignored(host);
+        let watched: Vec<_> = LEFT_TO_THE_PROGRAM.into_iter().chain(FORWARDED).filter(|signal| !ignored.contains(signal)).collect();
+        let idle = match IDLE.get() {
+            Some(idle) => Arc::clone(idle),
+            None => {
+                let idle = Arc::new(AtomicBool::new(true));
+                for &signal in &watched {
+                    // A handler, once set, stays: this one does what the system would have done.
+                    signal_hook::flag::register_conditional_default(signal, Arc::clone(&idle))?;
+                }
+                Arc::clone(IDLE.get_or_init(|| idle))
+            }
+        };
+        let signals = Signals::new(watched.into_iter().chain([SIGCHLD]))?;
+        idle.store(false, Ordering::SeqCst);
+        Ok(Self { signals, idle })
+    }
+
+    /// A signal that came before anything was started and means that nothing should be.
+    pub(super) fn already_ended(&mut self) -> Option<i32> {
+        self.signals.pending().find(|signal| *signal != SIGCHLD)
+    }
+
+    /// Starts the engine and waits for its end.
+    pub(super) fn run(
+        &mut self,
+        host: &dyn Host,
+        argv: &[OsString],
+        env: &Environment,
+        private: &Private,
+    ) -> io::Result<ExitStatus> {
+        let mut child = spawn(argv, env)?;
+        let mut pending = BTreeSet::new();
+        loop {
+            if pending.is_empty() {
+                pending.extend(self.signals.wait().filter(|signal| FORWARDED.contains(signal)));
+            } else {
+                std::thread::sleep(RETRY);
+                pending.extend(self.signals.pending().filter(|signal| FORWARDED.contains(signal)));
+            }
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if !pending.is_empty() && hand_over(host, &child, private, &pending) {
+                pending.clear();
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.idle.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Variables that are set or removed for the engine.
+pub(super) type Environment = BTreeMap<OsString, Option<OsString>>;
+
+/// Starts the engine in our own process group, on our own terminal or pipes.
+fn spawn(argv: &[OsString], env: &Environment) -> io::Result<Child> {
+    let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    #[expect(clippy::disallowed_methods, reason = "the user's own program has no deadline, and the terminal for itself")]
+    let mut command = std::process::Command::new(program);
+    command.args(args);
+    for (name, value) in env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.spawn()
+}
+
+/// Sends the signals to the command; true when it was there to get them.
+///
+/// The engine passes signals on to the first process of the container only, and only without a terminal; that process is usually the
+/// shell of an entry point, which dies of them and leaves the command behind. So the command is sent them directly. Before it is
+/// there, what would start it is sent them.
+fn hand_over(host: &dyn Host, child: &Child, private: &Private, signals: &BTreeSet<i32>) -> bool {
+    let Ok(engine) = i32::try_from(child.id()) else { return true };
+    let started = private.started(host);
+    let tree = Tree::read(host);
+    let command = started.filter(|pid| tree.is_below(*pid, engine));
+    let receivers = command.map_or_else(|| tree.below(engine), |pid| vec![pid]);
+    for pid in receivers.into_iter().filter_map(Pid::from_raw) {
+        for signal in signals.iter().filter_map(|signal| Signal::from_named_raw(*signal)) {
+            // One that has ended meanwhile needs no signal.
+            let _ = kill_process(pid, signal);
+        }
+    }
+    // Where the container has numbers of its own, what was started is not found under its number but was sent the signal as one of all.
+    started.is_some()
+}
+
+/// The processes of the machine: parent and name of each.
+struct Tree(BTreeMap<i32, (i32, String)>);
+
+impl Tree {
+    fn read(host: &dyn Host) -> Self {
+        let names = host.read_dir(Path::new("/proc")).unwrap_or_default();
+        let pids = names.iter().filter_map(|name| name.to_str()?.parse::<i32>().ok());
+        Self(pids.filter_map(|pid| Some((pid, Self::parent_and_name(host, pid)?))).collect())
+    }
+
+    /// From `/proc/PID/stat`: number, name in parentheses (which may hold parentheses itself), state, parent.
+    fn parent_and_name(host: &dyn Host, pid: i32) -> Option<(i32, String)> {
+        let stat = host.read_text(Path::new(&format!("/proc/{pid}/stat")), 4096).ok()?;
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        Some((rest.split_whitespace().nth(1)?.parse().ok()?, name.to_owned()))
+    }
+
+    fn is_below(&self, pid: i32, ancestor: i32) -> bool {
+        let mut pid = pid;
+        // Reading takes time, so that the table may hold a circle: its length is a limit.
+        for _ in 0..self.0.len() {
+            match self.0.get(&pid) {
+                Some((parent, _)) if *parent == ancestor => return true,
+                Some((parent, _)) => pid = *parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// The engine and all that it started, without the helpers that serve its filesystems.
+    fn below(&self, engine: i32) -> Vec<i32> {
+        let is_helper =
+            |pid: &i32| self.0.get(pid).is_some_and(|(_, name)| FILESYSTEM_HELPERS.iter().any(|helper| name.starts_with(helper)));
+        let below = self.0.keys().copied().filter(|pid| self.is_below(*pid, engine) && !is_helper(pid));
+        std::iter::once(engine).chain(below).collect()
+    }
+}
+
+/// Signals that are ignored by this process, from the mask in `/proc/self/status`; none where there is no such file.
+fn ignored(host: &dyn Host) -> BTreeSet<i32> {
+    let status = host.read_text(Path::new("/proc/self/status"), 64 << 10).unwrap_or_default();
+    let mask =
+        status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    (1..=64).filter(|signal| mask.unwrap_or(0) >> (signal - 1) & 1 == 1).collect()
+}
+
+/// The exit status that a shell gives: the program's own, or 128 and the number of the signal that ended it.
+pub(super) fn shell_status(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(125)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::RecordedHost;
+
+    #[test]
+    fn the_tree_of_processes_is_read_from_files() {
+        let host = RecordedHost::new()
+            .file("/proc/10/stat", "10 (starter) S 1 10 10 0")
+            .file("/proc/11/stat", "11 (a (b) c) S 10 10 10 0")
+            .file("/proc/12/stat", "12 (squashfuse_ll) S 10 10 10 0")
+            .file("/proc/13/stat", "13 (prog) S 11 10 10 0")
+            .file("/proc/14/stat", "14 (other) S 1 10 10 0")
+            .file("/proc/meminfo", "");
+        let tree = Tree::read(&host);
+        assert_eq!(tree.below(10), [10, 11, 13]);
+        assert!(tree.is_below(13, 10) && !tree.is_below(14, 10) && !tree.is_below(10, 10) && !tree.is_below(99, 10));
+    }
+
+    #[test]
+    fn ignored_signals_are_read_from_the_mask() {
+        let host = RecordedHost::new().file("/proc/self/status", "Name:\tx\nSigIgn:\t0000000000001003\n");
+        assert_eq!(ignored(&host), BTreeSet::from([SIGHUP, SIGINT, 13]));
+        assert!(ignored(&RecordedHost::new()).is_empty());
+    }
+
+    #[test]
+    fn a_status_is_what_a_shell_gives() {
+        assert_eq!(shell_status(ExitStatus::from_raw(42 << 8)), 42);
+        assert_eq!(shell_status(ExitStatus::from_raw(9)), 137);
+    }
+}

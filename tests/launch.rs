@@ -143,7 +143,8 @@ fn signals_reach_the_program_and_the_private_files_go() {
     let patient = patient();
     let environment = environment(&patient, &json!({}));
     for (signal, status) in [("TERM", 5), ("HUP", 6)] {
-        let trap = "trap 'echo TERM; exit 5' TERM; trap 'echo HUP; exit 6' HUP; echo ready; for i in $(seq 100); do sleep 0.1; done";
+        let trap =
+            "trap 'echo TERM; exit 5' TERM; trap 'echo HUP; exit 6' HUP; echo ready; for i in $(seq 100); do sleep 0.1; done";
         let mut launch = Launch::start(&patient, &run(&environment, &["sh", "-c", trap]));
         assert_eq!(private_directories(&patient).len(), 1);
         launch.signal(signal);

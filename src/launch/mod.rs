@@ -15,7 +15,7 @@ mod plan;
 mod private;
 #[cfg(unix)]
 mod process;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "run_elsewhere.rs")]
 mod run;
 mod settings;
 mod show;
@@ -25,8 +25,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use plan::{Plan, plan};
+pub(crate) use run::{Ended, launch};
 #[cfg(unix)]
-pub(crate) use run::{Ended, Prepared, launch, prepare};
+pub(crate) use run::{Prepared, prepare};
 pub(crate) use settings::Settings;
 
 use crate::recommend::OpenGl;

@@ -25,9 +25,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use plan::{Plan, plan};
-pub(crate) use run::{Ended, launch};
-#[cfg(unix)]
-pub(crate) use run::{Prepared, prepare};
+pub(crate) use run::launch;
 pub(crate) use settings::Settings;
 
 use crate::recommend::OpenGl;
@@ -127,9 +125,4 @@ impl PartialEq for LaunchError {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }
-}
-
-impl LaunchError {
-    /// Exit status of `run` when the container could not be started.
-    pub(crate) const STATUS: u8 = 125;
 }

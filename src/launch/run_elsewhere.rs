@@ -1,7 +1,5 @@
 //! Systems on which neither Apptainer nor Singularity run.
 
-use std::ffi::OsString;
-
 use super::LaunchError;
 use super::plan::Plan;
 use crate::host::Host;
@@ -11,8 +9,6 @@ use crate::host::Host;
 pub(crate) struct Ended {
     /// The command's exit status, as a shell gives it.
     pub(crate) status: i32,
-    /// What was run, program first.
-    pub(crate) argv: Vec<OsString>,
 }
 
 /// Nothing can be started here.

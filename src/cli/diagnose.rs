@@ -1,7 +1,6 @@
 //! Looking and telling: the diagnosis, and the recording.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +22,7 @@ use crate::{judge, output};
 const GRAPHICS: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
 
 /// Everything that one look at a machine gave.
+#[derive(Clone)]
 pub(super) struct Diagnosis {
     pub(super) source: Source,
     pub(super) facts: Facts,
@@ -39,8 +39,8 @@ impl Diagnosis {
     }
 
     /// What `--fix` would change because of it.
-    pub(super) fn plan(&self, host: &dyn Host) -> Plan {
-        plan::build(host, &self.facts, &self.runs, self.recommendation.as_ref())
+    pub(super) fn plan(&self) -> Plan {
+        plan::build(&self.facts, &self.runs, self.recommendation.as_ref())
     }
 
     /// The document without plan, launch and status.
@@ -59,9 +59,8 @@ pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsStr
         Some(path) => Diagnosis::of(Source::Recording, Recording::read(host.as_ref(), path)?.facts, &selection),
         None => look(&host, options, env, &selection)?,
     };
-    let plan = diagnosis.plan(host.as_ref());
     let mut document = diagnosis.document(host.as_ref());
-    document.plan = plan.document();
+    document.plan = diagnosis.plan().document(&diagnosis.facts);
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
     deliver(options, &render(host.as_ref(), options, &document)?)?;
     Ok(document.exit_status)

@@ -81,7 +81,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         ))),
         None => diagnose::diagnose(host, &options, env),
         Some(Command::Run(args)) => run::run(host, &options, args),
-        Some(Command::Undo { env }) => repair::undo(host.as_ref(), env),
+        Some(Command::Undo { env }) => repair::undo(host, &options, env),
         Some(Command::List) => offline::list(host.as_ref(), &options),
         Some(Command::Explain { id }) => offline::explain(host.as_ref(), &options, &id),
         Some(Command::Record { env, raw }) => diagnose::record(host, &options, env, raw),
@@ -89,11 +89,6 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Some(Command::Man) => offline::man(),
         Some(Command::Probe { .. }) => Ok(ExitStatus::Usage),
     }
-}
-
-/// The environment as the user named it, for messages.
-fn named(env: Option<&OsString>) -> String {
-    env.map_or_else(|| "(none named)".into(), |env| env.to_string_lossy().into_owned())
 }
 
 /// Writes a finished text to where the user wants it.

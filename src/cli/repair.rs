@@ -10,6 +10,7 @@ use super::args::{Format, Options};
 use super::diagnose::{Diagnosis, context, look, render, request, selection};
 use super::run::{self, environment};
 use super::{Failure, deliver};
+use crate::casa_distro::{has_url_password, is_secret_name};
 use crate::fix::{self, FileChange, Scope, Written};
 use crate::host::Host;
 use crate::launch::{self, Request};
@@ -17,7 +18,7 @@ use crate::plan::{Plan, Repair};
 use crate::probes::collect;
 use crate::recommend::OpenGl;
 use crate::report::{Document, ExitStatus, LaunchDoc, decide_exit_status};
-use crate::{catalog, output};
+use crate::output;
 
 /// `casa-doctor --fix [ENV] [-- CMD…]`.
 pub(super) fn fix(
@@ -49,7 +50,7 @@ pub(super) fn fix(
     let written = write(host.as_ref(), &found, &changes)?;
 
     // Look again: what counts now is what the machine says now.
-    let after = if changes.is_empty() { before.again(&selection) } else { look(&host, options, env, &selection)? };
+    let after = if changes.is_empty() { before.clone() } else { look(&host, options, env, &selection)? };
     let now = environment(&after.facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?.clone();
     let mode = after.recommendation.as_ref().map_or(OpenGl::Container, |recommendation| recommendation.opengl);
     let mode = if mode == OpenGl::None { OpenGl::Container } else { mode };
@@ -61,8 +62,8 @@ pub(super) fn fix(
 
     if command.is_empty() {
         // Nothing was asked for, so the container only shows that it starts.
-        let (launch, status) = try_start(host.as_ref(), &after, &now, mode)?;
-        document.launch = Some(launch);
+        let (launch, status) = try_start(host.as_ref(), &after, &now, mode);
+        document.launch = launch;
         if status != Some(0) {
             document.exit_status = ExitStatus::Failed;
         }
@@ -77,7 +78,7 @@ pub(super) fn fix(
     let launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started)?;
     let status = run::start(host.as_ref(), options, &launch)?;
     if !human {
-        document.launch = Some(LaunchDoc { exit_status: Some(i32::from(status.code())), ..launch.document() });
+        document.launch = Some(launch_doc(&launch, Some(i32::from(status.code()))));
         document.exit_status = status;
         tell(host.as_ref(), options, &told, &document, &changes, &written)?;
     }
@@ -121,9 +122,8 @@ fn dry_run(
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
     let line = match launch {
         Ok(launch) => {
-            let (doc, line) = (launch.document(), launch.dry_run_line());
-            document.launch = Some(doc);
-            line
+            document.launch = Some(launch_doc(&launch, None));
+            launch.dry_run_line()
         }
         // The image may be at the place that only the fixed file names.
         Err(error) => format!("# the container cannot be started as things are now: {error:#}"),
@@ -158,13 +158,13 @@ fn try_start(
     after: &Diagnosis,
     environment: &Environment,
     mode: OpenGl,
-) -> Result<(LaunchDoc, Option<i32>), Failure> {
+) -> (Option<LaunchDoc>, Option<i32>) {
     let request = Request::new(mode, vec!["true".into()]);
     let plan = match run::plan(host, environment, &after.facts, &request) {
         Ok(plan) => plan,
         Err(error) => {
             output::notice(&format!("the container was not started: {error:#}"));
-            return Ok((LaunchDoc::not_started(mode), None));
+            return (None, None);
         }
     };
     let status = match launch::launch(host, &plan) {
@@ -174,7 +174,24 @@ fn try_start(
             None
         }
     };
-    Ok((LaunchDoc { exit_status: status, ..plan.document() }, status))
+    (Some(launch_doc(&plan, status)), status)
+}
+
+/// A launch as the document tells it. Values of variables whose names or contents look secret are not told.
+fn launch_doc(plan: &launch::Plan, exit_status: Option<i32>) -> LaunchDoc {
+    let text = |value: &OsString| value.to_string_lossy().into_owned();
+    let told = |(name, value): (&String, &OsString)| {
+        let value = text(value);
+        let secret = is_secret_name(name) || has_url_password(&value);
+        (name.clone(), if secret { "(hidden)".to_owned() } else { value })
+    };
+    LaunchDoc {
+        engine: plan.engine.to_string_lossy().into_owned(),
+        argv: plan.argv().iter().map(text).collect(),
+        env: plan.env.iter().map(told).collect(),
+        mode: plan.mode,
+        exit_status,
+    }
 }
 
 /// Tells what was done and what is left: the diff, the copies, before and after, and the report of the second look.

@@ -1,5 +1,7 @@
 //! The recommender: facts and findings in, OpenGL mode and plan out. Pure.
 
+pub(crate) mod decision;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

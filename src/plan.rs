@@ -4,7 +4,7 @@ use casa_doctor_checks::facts::{ConfigFile, Environment, Facts};
 use casa_doctor_checks::finding::{Change, Edit, Safety};
 use serde_json::{Map, Value};
 
-use crate::recommend::{Recommendation, decision};
+use crate::recommend::{Recommendation, memory};
 use crate::report::{CheckRun, Document, EditDoc, PlanDoc};
 
 /// A group of edits that belong together: the cure of one finding, or the record of the decision.
@@ -59,7 +59,7 @@ pub(crate) fn build(facts: &Facts, runs: &[CheckRun], recommendation: Option<&Re
     if let (Some(environment), Some(recommendation)) = (environment, recommendation)
         && environment.file.error.is_none()
     {
-        let decided = decision::plan(environment, facts, recommendation);
+        let decided = memory::remember(environment, facts, recommendation);
         plan.notes.extend(decided.notes);
         if !decided.edits.is_empty() {
             plan.repairs.push(Repair {

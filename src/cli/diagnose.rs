@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Instant;
 
-use casa_doctor_checks::facts::{Facts, ProbeId};
+use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
 
 use super::args::{Format, Options};
 use super::{Failure, deliver};
@@ -12,7 +12,7 @@ use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
 use crate::probes::{Context, Request, collect};
-use crate::recommend::{Recommendation, predict};
+use crate::recommend::{OpenGl, Recommendation, predict};
 use crate::recording::Recording;
 use crate::report::human::{self, HumanOptions};
 use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, decide_exit_status, json, markdown};
@@ -41,6 +41,39 @@ impl Diagnosis {
     /// What `--fix` would change because of it.
     pub(super) fn plan(&self) -> Plan {
         plan::build(&self.facts, &self.runs, self.recommendation.as_ref())
+    }
+
+    /// The repairs that the findings give a reason for, without the decision.
+    pub(super) fn repairs(&self) -> Plan {
+        plan::build(&self.facts, &self.runs, None)
+    }
+
+    /// The environment that was found.
+    pub(super) fn environment(&self) -> Option<&Environment> {
+        self.facts.environment.as_ref()?.found.as_ref()
+    }
+
+    /// The mode in which to start the container: the recommended one, and the plainest where none is.
+    pub(super) fn mode(&self) -> OpenGl {
+        match self.recommendation.as_ref().map(|recommendation| recommendation.opengl) {
+            None | Some(OpenGl::None) => OpenGl::Container,
+            Some(mode) => mode,
+        }
+    }
+
+    /// The same machine, looked at again as far as its configuration goes: environment and image through `host`.
+    pub(super) fn with_planned_files(&self, host: &Arc<dyn Host>, options: &Options, selection: &Selection) -> Result<Self, Failure> {
+        let named = self.environment().map(|environment| environment.directory.clone().into_os_string());
+        let mut wanted = request(options, named, selection);
+        let others = ProbeId::ALL.into_iter().filter(|probe| !matches!(probe, ProbeId::Environment | ProbeId::Image));
+        wanted.skip.extend(others.map(|probe| (probe, "it was looked at already".to_owned())));
+        let again = collect(&context(host, options), &wanted)?;
+        let mut facts = self.facts.clone();
+        for probe in [ProbeId::Environment, ProbeId::Image] {
+            facts.probes.extend(again.probes.get(&probe).cloned().map(|run| (probe, run)));
+        }
+        (facts.environment, facts.image) = (again.environment, again.image);
+        Ok(Self::of(self.source, facts, selection))
     }
 
     /// The document without plan, launch and status.

@@ -1,7 +1,6 @@
 //! `casa-doctor run`: just the launch.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
 
 use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
@@ -12,10 +11,10 @@ use super::{Failure, deliver};
 use crate::casa_distro;
 use crate::catalog::Selection;
 use crate::host::Host;
-use crate::launch::{self, LaunchError, Plan, Request, Settings};
+use crate::launch::{self, Plan, Request, Settings};
 use crate::output;
 use crate::probes::collect;
-use crate::recommend::{OpenGl, decision, predict};
+use crate::recommend::{OpenGl, memory, predict};
 use crate::report::{ExitStatus, json};
 
 /// Probes without which a launch is worked out all the same: they cost more than they tell.
@@ -133,5 +132,5 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
 /// The mode that an earlier `--fix` decided on for this machine and this kind of display.
 fn decided(facts: &Facts) -> Option<OpenGl> {
     let value = facts.environment.as_ref()?.found.as_ref()?.file.value.as_ref()?;
-    decision::lookup(value, facts)
+    memory::recall(value, facts)
 }

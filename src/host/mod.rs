@@ -5,6 +5,7 @@
 
 mod command;
 mod live;
+mod overlay;
 mod recorded;
 
 use std::ffi::{OsStr, OsString};
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use command::{Command, CommandEnd, CommandOutput, ProcessTree};
 pub(crate) use live::LiveHost;
+pub(crate) use overlay::OverlayHost;
 #[cfg(test)]
 pub(crate) use recorded::{Peer, RecordedHost};
 

@@ -106,7 +106,7 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
     match display {
         DisplayKind::Headless => verdict(Expected::Best(Confidence::Medium), "DISPLAY is not set, so nothing is drawn on a screen and the image's own OpenGL is the plainest choice"),
         DisplayKind::Untrusted => verdict(Expected::Fails, "the display came by \"ssh -X\", which hides GLX from programs"),
-        DisplayKind::Remote => verdict(Expected::Unsure, "the display is on another machine, where OpenGL through the X server is mostly refused"),
+        DisplayKind::Ssh | DisplayKind::Remote => verdict(Expected::Unsure, "the display is on another machine, where OpenGL through the X server is mostly refused"),
         DisplayKind::Nxagent => verdict(Expected::Fails, "the x2go server offers an OpenGL protocol that is too old for today's programs"),
         DisplayKind::Xquartz => verdict(Expected::Fails, "XQuartz offers no OpenGL that the image's Mesa can use"),
         _ if lacks_mesa => verdict(Expected::Fails, "the image has no Mesa library for GLX"),
@@ -154,7 +154,7 @@ fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
             verdict(Expected::Best(confidence), format!("your screen is driven by the NVIDIA driver {version}, and only its own library draws on it with the card"))
         }
         DisplayKind::Headless => verdict(Expected::Works(Confidence::Low), format!("the NVIDIA driver {version} could be used for computing, but no display asks for it")),
-        DisplayKind::Remote | DisplayKind::Untrusted => {
+        DisplayKind::Ssh | DisplayKind::Remote | DisplayKind::Untrusted => {
             verdict(Expected::Fails, "the display is on another machine, which the NVIDIA card of this one cannot draw on".into())
         }
         _ => verdict(Expected::Fails, "the X server is not driven by the NVIDIA card, so its OpenGL library finds no screen".into()),
@@ -166,7 +166,7 @@ fn software(facts: &Facts, display: DisplayKind) -> Verdict {
     let verdict = |outcome, reason: &str| Verdict { mode: OpenGl::Software, outcome, reason: reason.into() };
     let own_mesa = contents(facts).and_then(|image| image.software_mesa);
     let best = match display {
-        DisplayKind::Remote => Some("the display is on another machine, so pictures are best computed here by the processor and sent as images"),
+        DisplayKind::Ssh | DisplayKind::Remote => Some("the display is on another machine, so pictures are best computed here by the processor and sent as images"),
         DisplayKind::Untrusted => Some("the display came by \"ssh -X\", which hides GLX, and software rendering does without it"),
         DisplayKind::Nxagent => Some("the x2go server's OpenGL is too old, and software rendering does without it"),
         DisplayKind::Xquartz => Some("XQuartz gives containers no usable OpenGL, and software rendering does without it"),
@@ -175,7 +175,7 @@ fn software(facts: &Facts, display: DisplayKind) -> Verdict {
     match (best, own_mesa) {
         (Some(reason), Some(true)) => verdict(Expected::Best(Confidence::High), reason),
         (Some(reason), None) => verdict(Expected::Best(Confidence::Medium), reason),
-        (Some(_), Some(false)) if display == DisplayKind::Remote => verdict(
+        (Some(_), Some(false)) if matches!(display, DisplayKind::Ssh | DisplayKind::Remote) => verdict(
             Expected::Works(Confidence::Low),
             "the display is on another machine; the image lacks /usr/local/lib/mesa, so software rendering must go through the X server's OpenGL protocol",
         ),

@@ -19,7 +19,9 @@ pub(crate) enum DisplayKind {
     Xquartz,
     /// The Windows desktop of WSLg.
     Wslg,
-    /// Another machine's X server: forwarded by ssh, or over TCP.
+    /// Another machine's X server, forwarded by ssh.
+    Ssh,
+    /// Another machine's X server, over TCP.
     Remote,
     /// Any server that an untrusted cookie hides (`ssh -X`).
     Untrusted,
@@ -36,8 +38,9 @@ impl DisplayKind {
             Self::Nxagent => "x2go",
             Self::Xquartz => "xquartz",
             Self::Wslg => "wslg",
+            Self::Ssh => "ssh",
             Self::Remote => "remote",
-            Self::Untrusted => "untrusted",
+            Self::Untrusted => "ssh-untrusted",
         }
     }
 
@@ -58,7 +61,7 @@ impl DisplayKind {
                     (_, Reach::Launchd) => Self::Xquartz,
                     (_, Reach::Remote) => Self::Remote,
                     // sshd counts from 10; below it a TCP display of this machine is its own server.
-                    (_, Reach::Loopback) if ssh_like => Self::Remote,
+                    (_, Reach::Loopback) if ssh_like => Self::Ssh,
                     (ServerKind::Xvnc, _) => Self::Vnc,
                     _ if wslg => Self::Wslg,
                     _ => Self::Local,

@@ -20,14 +20,14 @@ pub(crate) struct Recommendation {
     pub(crate) rejected: Vec<Rejected>,
 }
 
-/// What a recommendation rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a recommendation rests on, the weaker first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Basis {
-    /// The modes were tried out inside the image.
-    Measured,
     /// The mode follows from the facts; nothing was tried inside the image.
     Predicted,
+    /// The modes were tried out inside the image.
+    Measured,
 }
 
 impl Basis {

@@ -3,6 +3,7 @@
 //! Display numbers 150 to 199 belong to these tests, each number to one test. A server that is not installed fails its test.
 #![expect(clippy::disallowed_methods, reason = "tests start real servers and clients, which outlive one bounded command")]
 
+mod forwarding;
 mod servers;
 mod sockets;
 

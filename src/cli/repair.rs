@@ -128,13 +128,13 @@ impl Planned {
         selection: &Selection,
     ) -> Result<Self, Failure> {
         let repaired = fix::plan_files(host.as_ref(), edits)?;
-        let overlay = overlay(host, &repaired);
-        let then = if repaired.is_empty() { before.clone() } else { before.with_planned_files(&overlay, options, selection)? };
+        let seen = overlay(host, &repaired);
+        let then = if repaired.is_empty() { before.clone() } else { before.with_planned_files(&seen, options, selection)? };
         let remembered = match (then.environment(), &then.recommendation) {
             (Some(environment), Some(recommendation)) => memory::remember(environment, &then.facts, recommendation),
             _ => Remembered::default(),
         };
-        let decided = fix::plan_files(overlay.as_ref(), &remembered.edits)?;
+        let decided = fix::plan_files(seen.as_ref(), &remembered.edits)?;
         let changes = combine(repaired, decided);
         let host = overlay(host, &changes);
         Ok(Self { changes, host, then, notes: remembered.notes })

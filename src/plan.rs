@@ -111,7 +111,8 @@ fn told(facts: &Facts, edit: &Edit) -> Vec<EditDoc> {
         Change::Rename { to } => {
             let parent = edit.key.rsplit_once('/').map_or("", |(parent, _)| parent);
             let renamed = Edit { key: format!("{parent}/{}", to.replace('~', "~0").replace('/', "~1")), ..edit.clone() };
-            let there = file(facts, edit).and_then(|file| file.value.as_ref()).and_then(|value| value.pointer(&renamed.key)).cloned();
+            let there =
+                file(facts, edit).and_then(|file| file.value.as_ref()).and_then(|value| value.pointer(&renamed.key)).cloned();
             let then = merged(there.as_ref(), now.as_ref());
             vec![EditDoc::new(edit, now, None), EditDoc::new(&renamed, there, then)]
         }

@@ -62,7 +62,12 @@ impl Diagnosis {
     }
 
     /// The same machine, looked at again as far as its configuration goes: environment and image through `host`.
-    pub(super) fn with_planned_files(&self, host: &Arc<dyn Host>, options: &Options, selection: &Selection) -> Result<Self, Failure> {
+    pub(super) fn with_planned_files(
+        &self,
+        host: &Arc<dyn Host>,
+        options: &Options,
+        selection: &Selection,
+    ) -> Result<Self, Failure> {
         let named = self.environment().map(|environment| environment.directory.clone().into_os_string());
         let mut wanted = request(options, named, selection);
         let others = ProbeId::ALL.into_iter().filter(|probe| !matches!(probe, ProbeId::Environment | ProbeId::Image));

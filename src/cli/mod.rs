@@ -71,7 +71,9 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let host: Arc<dyn Host> = Arc::new(LiveHost);
     let Cli { options, fix, env, command, subcommand } = cli;
     if subcommand.is_some() && (fix || env.is_some() || !command.is_empty()) {
-        return Err(Failure::usage(anyhow::anyhow!("--fix, ENV and -- CMD do not go with a command: give ENV after the command's name")));
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--fix, ENV and -- CMD do not go with a command: give ENV after the command's name"
+        )));
     }
     match subcommand {
         None if fix => repair::fix(host, &options, env, command),

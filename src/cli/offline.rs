@@ -5,10 +5,10 @@ use clap::CommandFactory;
 use super::args::{Cli, Format, Options};
 use super::diagnose::human_options;
 use super::{Failure, deliver};
-use crate::host::Host;
 use crate::catalog::explain::Explanation;
 use crate::catalog::list::{self, Listing};
 use crate::catalog::{Catalog, manual};
+use crate::host::Host;
 use crate::output;
 use crate::report::{ExitStatus, json};
 

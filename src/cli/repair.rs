@@ -11,16 +11,16 @@ use super::diagnose::{Diagnosis, context, look, render, request, selection};
 use super::run::{self, environment};
 use super::{Failure, deliver};
 use crate::casa_distro::{has_url_password, is_secret_name};
-use crate::fix::{self, FileChange, Scope, Written};
 use crate::catalog::Selection;
+use crate::fix::{self, FileChange, Scope, Written};
 use crate::host::{Host, OverlayHost};
 use crate::launch::{self, Request};
+use crate::output;
 use crate::plan::{Plan, Repair};
 use crate::probes::collect;
 use crate::recommend::OpenGl;
 use crate::recommend::memory::{self, Remembered};
 use crate::report::{Document, ExitStatus, LaunchDoc, decide_exit_status};
-use crate::output;
 
 /// `casa-doctor --fix [ENV] [-- CMD…]`.
 pub(super) fn fix(
@@ -92,7 +92,8 @@ fn agree(options: &Options, plan: &Plan) -> Result<Vec<String>, Failure> {
     let mut agreed: Vec<String> = Vec::new();
     let mut held = 0;
     for repair in plan.repairs.iter().filter(|repair| repair.safety == Safety::Confirm) {
-        let yes = options.yes || (!options.dry_run && output::ask(&format!("{} [{}]", repair.text, repair.because))?.unwrap_or(false));
+        let yes =
+            options.yes || (!options.dry_run && output::ask(&format!("{} [{}]", repair.text, repair.because))?.unwrap_or(false));
         if yes {
             agreed.push(repair.because.clone());
         } else {
@@ -206,12 +207,7 @@ fn scope(environment: &Environment) -> Scope<'_> {
 }
 
 /// Starts the container with a command that does nothing, to see that it starts.
-fn try_start(
-    host: &dyn Host,
-    after: &Diagnosis,
-    environment: &Environment,
-    mode: OpenGl,
-) -> (Option<LaunchDoc>, Option<i32>) {
+fn try_start(host: &dyn Host, after: &Diagnosis, environment: &Environment, mode: OpenGl) -> (Option<LaunchDoc>, Option<i32>) {
     let request = Request::new(mode, vec!["true".into()]);
     let plan = match run::plan(host, environment, &after.facts, &request) {
         Ok(plan) => plan,
@@ -294,7 +290,9 @@ fn counts(document: &Document) -> String {
 pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
     let selection = selection(options)?;
     let mut wanted = request(options, env, &selection);
-    let others = casa_doctor_checks::facts::ProbeId::ALL.into_iter().filter(|probe| *probe != casa_doctor_checks::facts::ProbeId::Environment);
+    let others = casa_doctor_checks::facts::ProbeId::ALL
+        .into_iter()
+        .filter(|probe| *probe != casa_doctor_checks::facts::ProbeId::Environment);
     wanted.skip.extend(others.map(|probe| (probe, "undo does not need it".to_owned())));
     let facts = collect(&context(&host, options), &wanted)?;
     let found = environment(&facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?;

@@ -18,15 +18,8 @@ use crate::recommend::{OpenGl, memory, predict};
 use crate::report::{ExitStatus, json};
 
 /// Probes without which a launch is worked out all the same: they cost more than they tell.
-const NOT_FOR_A_LAUNCH: [ProbeId; 7] = [
-    ProbeId::Engines,
-    ProbeId::Image,
-    ProbeId::Glx,
-    ProbeId::EglX11,
-    ProbeId::EglDevice,
-    ProbeId::EglSurfaceless,
-    ProbeId::Vulkan,
-];
+const NOT_FOR_A_LAUNCH: [ProbeId; 7] =
+    [ProbeId::Engines, ProbeId::Image, ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
 
 /// Starts a command in the container and hands on its status.
 pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Result<ExitStatus, Failure> {
@@ -84,7 +77,10 @@ pub(super) fn environment(facts: &Facts) -> Result<&Environment, Failure> {
         Some(search) if search.found.is_some() => {}
         Some(search) if !search.candidates.is_empty() => {
             let names: Vec<_> = search.candidates.iter().map(|path| format!("  {}", path.display())).collect();
-            return Err(Failure::not_started(anyhow::anyhow!("several environments were found; name one of them:\n{}", names.join("\n"))));
+            return Err(Failure::not_started(anyhow::anyhow!(
+                "several environments were found; name one of them:\n{}",
+                names.join("\n")
+            )));
         }
         _ => {
             return Err(Failure::not_started(anyhow::anyhow!(
@@ -121,7 +117,8 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
     {
         return Ok((facts, mode));
     }
-    let full = collect(&context, &request(options, args.environment.clone(), &Selection::default())).map_err(Failure::not_started)?;
+    let full =
+        collect(&context, &request(options, args.environment.clone(), &Selection::default())).map_err(Failure::not_started)?;
     let mode = decided(&full).or_else(|| predict(&full).map(|found| found.opengl)).unwrap_or(OpenGl::Container);
     if options.verbose {
         output::notice(&format!("OpenGL mode \"{}\" is used", mode.word()));

@@ -94,7 +94,8 @@ fn fingerprint(facts: &Facts) -> Map<String, Value> {
     }
     let image = facts.image.as_ref();
     let metadata = image.and_then(|image| image.metadata.as_ref()).and_then(|metadata| metadata.image_id.as_deref());
-    if let Some(id) = image.and_then(|image| image.contents.as_ref()).and_then(|contents| contents.image_id.as_deref()).or(metadata) {
+    if let Some(id) = image.and_then(|image| image.contents.as_ref()).and_then(|contents| contents.image_id.as_deref()).or(metadata)
+    {
         map.insert("image_id".into(), json!(id));
     }
     map

@@ -127,7 +127,9 @@ pub(crate) fn nvidia_path(facts: &Facts) -> NvidiaPath {
     let (kernel, user) = match (kernel_version, user_version) {
         (None, _) => return NvidiaPath::Broken("the NVIDIA kernel module is not loaded".into()),
         (Some(kernel), None) => {
-            return NvidiaPath::Broken(format!("the NVIDIA kernel module {kernel} is loaded but its OpenGL libraries were not found"));
+            return NvidiaPath::Broken(format!(
+                "the NVIDIA kernel module {kernel} is loaded but its OpenGL libraries were not found"
+            ));
         }
         (Some(kernel), Some(user)) => (kernel, user),
     };
@@ -195,7 +197,8 @@ fn glibc_gap(facts: &Facts) -> GlibcGap {
 fn debian_family(facts: &Facts) -> bool {
     let machine = facts.machine.as_ref();
     let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());
-    machine.is_some_and(|machine| machine.arch == "x86_64") && matches!(id, Some("debian" | "ubuntu" | "linuxmint" | "pop" | "neon"))
+    machine.is_some_and(|machine| machine.arch == "x86_64")
+        && matches!(id, Some("debian" | "ubuntu" | "linuxmint" | "pop" | "neon"))
 }
 
 /// The numbers of a version, for comparison.

@@ -177,3 +177,44 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
         assert!(read_contents(Box::new(io::Cursor::new(bytes[..bytes.len() / 2].to_vec())), 0).is_err());
     }
 }
+
+/// A real SIF by the real apptainer around a real squashfs: whole, with a part taken out again, and cut.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_real_sif_is_read_as_apptainer_lists_it() {
+    use std::io::Write;
+    let tools = ["apptainer", "mksquashfs"].map(|tool| LiveHost.which(tool.as_ref()));
+    let [Some(apptainer), Some(mksquashfs)] = tools else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir_all(at("root/casa")).unwrap();
+    std::fs::File::create(at("root/casa/image_id")).unwrap().write_all(br#"{"image_id": "5d1a"}"#).unwrap();
+    let run = |program: &Path, args: &[&str]| {
+        let mut command = crate::host::Command::new(program, Duration::from_secs(60)).args(args.iter().copied());
+        command.current_dir = Some(directory.path().to_owned());
+        let output = LiveHost.run(&command);
+        assert!(output.success(), "{args:?}: {}", output.stderr_text());
+    };
+    run(&mksquashfs, &["root", "x.squashfs", "-noappend", "-no-progress", "-quiet"]);
+    run(&apptainer, &["sif", "new", "x.sif"]);
+    run(&apptainer, &["sif", "add", "--datatype", "1", "x.sif", "root/casa/image_id"]);
+    run(
+        &apptainer,
+        &["sif", "add", "--datatype", "4", "--parttype", "2", "--partfs", "1", "--partarch", "2", "x.sif", "x.squashfs"],
+    );
+    let probe_of = |name: &str| probe_with(LiveHost, directory.path(), json!({"image": name, "container_type": "singularity"}));
+    let whole = probe_of("x.sif");
+    let sif = whole.sif.unwrap();
+    assert_eq!((sif.arch.as_deref(), sif.filesystem.as_deref()), (Some("amd64"), Some("squashfs")));
+    assert_eq!(Some(sif.end), whole.size);
+    assert_eq!(whole.contents.unwrap().image_id.as_deref(), Some("5d1a"));
+    let bytes = LiveHost.read(&at("x.sif"), 64 << 20).unwrap();
+    std::fs::File::create(at("cut.sif")).unwrap().write_all(&bytes[..bytes.len() - 1]).unwrap();
+    let cut = probe_of("cut.sif");
+    assert_eq!(cut.sif.unwrap().end, bytes.len() as u64);
+    assert!(cut.contents.is_none() && cut.unknown["contents"].contains("cut short"));
+    run(&apptainer, &["sif", "del", "1", "x.sif"]);
+    let smaller = probe_of("x.sif");
+    assert!(smaller.sif.unwrap().end <= smaller.size.unwrap());
+    assert!(smaller.contents.is_some(), "{:?}", smaller.unknown);
+}

@@ -10,6 +10,7 @@ mod recorded;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Seek, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -179,6 +180,9 @@ pub(crate) trait Host: Send + Sync {
 
     /// Connects a stream socket, or fails by the deadline.
     fn connect(&self, address: &Address, limit: Duration) -> io::Result<Box<dyn Stream>>;
+
+    /// The addresses of a machine's name. The name service may keep this waiting for long: ask in a thread that can be abandoned.
+    fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 
     /// The time.
     fn now(&self) -> SystemTime;

@@ -83,7 +83,8 @@ fn attempt_words(attempt: &Attempt) -> Option<String> {
         Kind::PermissionDenied => "permission denied",
         _ => "no X server answered there",
     };
-    Some(format!("{}: {words}", attempt.address))
+    let kind = if attempt.address.starts_with('@') { " (abstract socket)" } else { "" };
+    Some(format!("{}{kind}: {words}", attempt.address))
 }
 
 /// What stands at a place for cookies.
@@ -103,7 +104,8 @@ pub(super) fn cookie_words(file: &CookieFile) -> String {
                 Some(false) => "; the server does not accept it",
                 None => "",
             };
-            format!("{total} cookies, {matching} for this display{other}{accepted}")
+            let noun = if *total == 1 { "cookie" } else { "cookies" };
+            format!("{total} {noun}, {matching} for this display{other}{accepted}")
         }
     };
     format!("{}: {state}", place(file))

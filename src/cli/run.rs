@@ -66,7 +66,7 @@ pub(super) fn start(host: &dyn Host, options: &Options, plan: &Plan) -> Result<E
 /// Works out a launch of an environment.
 pub(super) fn plan(host: &dyn Host, environment: &Environment, facts: &Facts, request: &Request) -> Result<Plan, anyhow::Error> {
     let loaded = casa_distro::load(host, &environment.directory)?;
-    let settings = Settings::from_merged(host, &environment.directory, &loaded.merged);
+    let settings = Settings::from_merged(&environment.directory, &loaded.merged);
     Ok(launch::plan(host, &settings, facts, request)?)
 }
 

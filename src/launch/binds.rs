@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::engine::Chosen;
-use super::settings::{Settings, substitute};
+use super::settings::Settings;
+use crate::casa_distro::substitute;
 use crate::host::{FileKind, Host};
 
 /// Directories that casa_distro mounts when they exist; besides them every `/volatile*`.
@@ -74,17 +75,17 @@ pub(super) fn configured(host: &dyn Host, settings: &Settings, engine: &Chosen, 
     let mut binds = Binds::default();
     for (container, source) in &settings.mounts {
         let place = substitute(host, container, &settings.merged);
-        let Some(source) = source else {
+        let Some(written) = source else {
             binds.switched_off.push(normalized(Path::new(&place.text)));
             continue;
         };
-        let source = substitute(host, source, &settings.merged);
+        let source = substitute(host, written, &settings.merged);
         let unset: Vec<_> = source.unset.iter().chain(&place.unset).map(String::as_str).collect();
         if !unset.is_empty() {
             warnings.push(format!(
-                "the mount of {} at {} is left out: {} is not set on this machine, nor a key of the configuration",
-                source.text,
-                place.text,
+                "the mount of {} at {} is left out: {} is not set on this machine",
+                written,
+                container,
                 unset.join(", ")
             ));
             continue;

@@ -197,6 +197,7 @@ mod tests {
             source: "gdm".into(),
             state: CookieState::Entries { total: 1, matching: 1, other_host: 0 },
             accepted: None,
+            owner: None,
         }];
         let facts = facts(X11 { display: parse(":5"), connection: Connection::Failed(failure), cookies, ..X11::default() });
         let host = RecordedHost::new().env("DISPLAY", ":5").file("/run/a", authority_file("pc", "5", 1));

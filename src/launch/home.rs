@@ -1,10 +1,10 @@
 //! The container's home directory: where it is on the host, and what is put in it.
 
-use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::binds::Binds;
+use crate::casa_distro::container_home;
 use crate::host::{Access, Host};
 
 /// Where the home stands in the container.
@@ -36,32 +36,10 @@ pub(crate) struct Home {
 }
 
 /// Finds the home as casa_distro does: `home` in the environment's directory when it is there, else one per user and environment.
-pub(super) fn find(host: &dyn Host, directory: &Path) -> Home {
-    let own = directory.join("home");
-    let (directory, exists) = match host.exists(&own) {
-        Some(false) => {
-            let per_user = per_user(host, directory);
-            let exists = host.exists(&per_user) == Some(true);
-            (per_user, exists)
-        }
-        // One that cannot be looked at is there, and is said to be unusable later.
-        _ => (own, true),
-    };
-    Home { directory, exists, links: Vec::new() }
-}
-
-fn per_user(host: &dyn Host, directory: &Path) -> PathBuf {
-    let data = host.env("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let data = data.unwrap_or_else(|| host.identity().home.unwrap_or_else(|| "/".into()).join(".local/share"));
-    let parts: Vec<&OsStr> = directory.components().filter_map(normal).collect();
-    data.join("casa-distro").join(parts.join(OsStr::new("_"))).join("home")
-}
-
-fn normal(component: Component<'_>) -> Option<&OsStr> {
-    match component {
-        Component::Normal(part) => Some(part),
-        _ => None,
-    }
+pub(super) fn find(host: &dyn Host, directory: &Path) -> Option<Home> {
+    let directory = container_home(host, directory)?;
+    let exists = host.exists(&directory) == Some(true);
+    Some(Home { directory, exists, links: Vec::new() })
 }
 
 impl Home {
@@ -116,18 +94,7 @@ fn ignore_existing(result: io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{LiveHost, RecordedHost};
-
-    #[test]
-    fn the_environments_own_home_wins() {
-        let host = RecordedHost::new().directory("/env/home");
-        assert_eq!(find(&host, Path::new("/env")).directory, Path::new("/env/home"));
-        let shared = find(&host, Path::new("/srv/shared env"));
-        assert_eq!(shared.directory, Path::new("/home/anna/.local/share/casa-distro/srv_shared env/home"));
-        assert!(!shared.exists);
-        let elsewhere = RecordedHost::new().env("XDG_DATA_HOME", "/data");
-        assert_eq!(find(&elsewhere, Path::new("/e")).directory, Path::new("/data/casa-distro/e/home"));
-    }
+    use crate::host::LiveHost;
 
     #[test]
     fn links_lead_to_where_the_container_shows_the_hosts_home() {

@@ -86,6 +86,9 @@ pub(crate) enum LaunchError {
     /// There is no such image.
     #[error("the image {} does not exist", .0.display())]
     ImageMissing(PathBuf),
+    /// Neither HOME nor the user database tells it.
+    #[error("your home directory is not known (HOME is not set), so the container's cannot be found")]
+    NoHome,
     /// The engine cannot be told the path of the home.
     #[error("{}, the container's home directory, has a colon, a line break or another byte in its path that the engine cannot take", .0.display())]
     HomePath(PathBuf),

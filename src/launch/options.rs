@@ -1,6 +1,7 @@
 //! The options of the configuration that are passed to the engine.
 
-use super::settings::{Settings, variable_reference};
+use super::settings::Settings;
+use crate::casa_distro::expand_variables;
 use crate::host::Host;
 use crate::recommend::OpenGl;
 
@@ -24,7 +25,7 @@ pub(super) fn from_configuration(
     let mut options = Vec::new();
     clean(&settings.container_options, "container_options", mode, has_cwd, &mut options, warnings);
     if gui {
-        let expanded: Vec<_> = settings.container_gui_options.iter().map(|option| expand(host, option, warnings)).collect();
+        let expanded: Vec<_> = settings.container_gui_options.iter().filter_map(|option| expand(host, option, warnings)).collect();
         clean(&expanded, "container_gui_options", mode, has_cwd, &mut options, warnings);
     }
     options
@@ -49,28 +50,16 @@ fn clean(from: &[String], key: &str, mode: OpenGl, has_cwd: bool, options: &mut 
 }
 
 /// Replaces `$NAME` and `${NAME}`, as casa_distro does in the options for graphical programs and there only.
-fn expand(host: &dyn Host, option: &str, warnings: &mut Vec<String>) -> String {
-    let mut expanded = String::new();
-    let mut rest = option;
-    while let Some(at) = rest.find('$') {
-        expanded.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let (written, value) = match variable_reference(rest) {
-            Some((written, name)) => {
-                let value = host.env(name).map(|value| value.to_string_lossy().into_owned());
-                if value.is_none() {
-                    warnings.push(format!(
-                        "\"{option}\" in \"container_gui_options\" of the configuration refers to {name}, which is not set on this machine"
-                    ));
-                }
-                (written, value)
-            }
-            None => ("$", None),
-        };
-        expanded.push_str(value.as_deref().unwrap_or(written));
-        rest = &rest[written.len()..];
+fn expand(host: &dyn Host, option: &str, warnings: &mut Vec<String>) -> Option<String> {
+    let expanded = expand_variables(host, option);
+    if expanded.unset.is_empty() {
+        return Some(expanded.text);
     }
-    expanded + rest
+    warnings.push(format!(
+        "\"{option}\" in \"container_gui_options\" of the configuration is left out: {} is not set on this machine",
+        expanded.unset.join(", ")
+    ));
+    None
 }
 
 /// Whether the options give the container a `/tmp` of its own, in which the X server's socket is not found.
@@ -138,7 +127,7 @@ mod tests {
     #[test]
     fn only_options_for_graphical_programs_are_expanded() {
         let (options, warnings) = cleaned(&["--x=$X"], &["--bind=${X}:/x", "a$NOPE$"], OpenGl::Container, true, false);
-        assert_eq!(options, ["--x=$X", "--bind=/x y:/x", "a$NOPE$"]);
+        assert_eq!(options, ["--x=$X", "--bind=/x y:/x"]);
         assert!(warnings.len() == 1 && warnings[0].contains("NOPE"), "{warnings:?}");
         assert_eq!(cleaned(&[], &["--foo"], OpenGl::Container, false, false).0, texts(&[]));
     }

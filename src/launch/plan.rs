@@ -11,6 +11,7 @@ use super::display::{self, Authority};
 use super::home::{self, Home};
 use super::settings::Settings;
 use super::{LaunchError, Request, agent, engine, nvidia, options, variables};
+use crate::casa_distro::look_up_image;
 use crate::host::{Access, Host};
 use crate::recommend::OpenGl;
 
@@ -113,7 +114,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
     let host_home = host.canonicalize(&host_home).unwrap_or(host_home);
     env.entry("CASA_HOST_HOME".into()).or_insert_with(|| host_home.clone().into());
 
-    let mut home = home::find(host, &settings.directory);
+    let mut home = home::find(host, &settings.directory).ok_or(LaunchError::NoHome)?;
     let mut binds = binds::configured(host, settings, &engine, &mut warnings);
     binds.set(Some(home.directory.clone()), Path::new(home::IN_CONTAINER));
     binds::add_standard(host, &engine, &mut binds);
@@ -188,7 +189,9 @@ fn image(host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request)
     } else if let Some(used) = facts.image.as_ref().and_then(|image| image.used.clone()) {
         used
     } else {
-        settings.directory.join(settings.image.as_ref().filter(|image| !image.is_empty()).ok_or(LaunchError::NoImage)?)
+        let configured = settings.image.as_ref().filter(|image| !image.is_empty()).ok_or(LaunchError::NoImage)?;
+        let found = look_up_image(host, &settings.directory, configured);
+        found.used.unwrap_or(found.path)
     };
     if host.exists(&path) == Some(false) { Err(LaunchError::ImageMissing(path)) } else { Ok(path) }
 }

@@ -1,14 +1,22 @@
 use std::ffi::OsStr;
 
-use casa_doctor_checks::facts::{Connection, EngineKind, Image, Machine, Session, X11, XServer};
+use casa_doctor_checks::facts::{ConfigFile, Connection, EngineKind, Image, Machine, Session, X11, XServer};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::casa_distro::combine;
 use crate::host::RecordedHost;
 use crate::launch::engine::tests::facts_with;
 
-fn settings(host: &RecordedHost, merged: &Value) -> Settings {
-    Settings::from_merged(host, Path::new("/env"), merged)
+/// The settings as they come from a file: merged with what casa_distro has built in.
+fn settings_in(host: &RecordedHost, directory: &str, configuration: &Value) -> Settings {
+    let file = ConfigFile { value: Some(configuration.clone()), ..ConfigFile::default() };
+    let loaded = combine(host, Path::new(directory), &file, None).unwrap();
+    Settings::from_merged(Path::new(directory), &loaded.merged)
+}
+
+fn settings(host: &RecordedHost, configuration: &Value) -> Settings {
+    settings_in(host, "/env", configuration)
 }
 
 fn machine() -> RecordedHost {
@@ -249,7 +257,7 @@ fn a_container_is_not_started_inside_another_one() {
 #[test]
 fn a_home_that_the_engine_cannot_take_is_refused() {
     let host = machine().directory("/a:b/home").file("/a:b/image.sif", "");
-    let settings = Settings::from_merged(&host, Path::new("/a:b"), &configuration());
+    let settings = settings_in(&host, "/a:b", &configuration());
     let refused = plan(&host, &settings, &facts(), &request(OpenGl::Container));
     assert_eq!(refused, Err(LaunchError::HomePath("/a:b/home".into())));
 }

@@ -2,9 +2,11 @@
 
 use std::ffi::OsStr;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::plan::Plan;
+use crate::casa_distro::hide_secrets;
+use crate::report::LaunchDoc;
 
 impl Plan {
     /// One line that does the same when it is pasted into a shell.
@@ -24,16 +26,23 @@ impl Plan {
         words.join(" ")
     }
 
-    /// The object `launch` of the report, but for the exit status.
+    /// The launch as the report tells it, not yet ended. Values of variables whose names say that they are secrets are hidden.
+    pub(crate) fn document(&self) -> LaunchDoc {
+        let text = |value: &OsStr| value.to_string_lossy().into_owned();
+        let mut env: Value = self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        hide_secrets(&mut env);
+        LaunchDoc {
+            engine: text(self.engine.as_os_str()),
+            argv: self.argv().iter().map(|word| text(word)).collect(),
+            env: serde_json::from_value(env).unwrap_or_default(),
+            mode: self.mode,
+            exit_status: None,
+        }
+    }
+
+    /// [`Plan::document`] as JSON.
     pub(crate) fn to_json(&self) -> Value {
-        let text = |value: &OsStr| Value::from(value.to_string_lossy());
-        let env: Map<String, Value> = self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        json!({
-            "engine": text(self.engine.as_os_str()),
-            "argv": self.argv().iter().map(|word| text(word)).collect::<Vec<_>>(),
-            "env": env,
-            "mode": self.mode.word(),
-        })
+        serde_json::to_value(self.document()).unwrap_or_default()
     }
 }
 

@@ -5,11 +5,15 @@ use std::ffi::{OsStr, OsString};
 
 use super::engine::Chosen;
 use super::options;
-use super::settings::{Settings, substitute};
+use super::settings::Settings;
+use crate::casa_distro::substitute;
 use crate::host::Host;
 
 /// Names that casa_distro maps when it tells the branch (`bv_maker_branches` of `environment.py`).
 const BRANCHES: [(&str, &str); 2] = [("bug_fix", "master"), ("trunk", "integration")];
+
+/// Keys that the built-in variables of casa_distro refer to.
+const REQUIRED_KEYS: [&str; 3] = ["{name}", "{system}", "{distro}"];
 
 /// Prefixes of variables for the container.
 const CONTAINER_PREFIXES: [&str; 2] = ["APPTAINERENV_", "SINGULARITYENV_"];
@@ -72,14 +76,17 @@ pub(super) fn of_configuration(
     let configured = settings.env.iter().chain(settings.gui_env.iter().filter(|_| gui));
     for (name, value) in configured {
         let substitution = substitute(host, value, &settings.merged);
-        if substitution.unset.is_empty() {
+        if REQUIRED_KEYS.contains(&substitution.text.as_str()) {
+            // A key that stock casa_distro cannot do without. No program is served by its name in braces.
+            warnings.push(format!("the variable {name} is left out of the container: the configuration has no \"{value}\""));
+        } else if substitution.unset.is_empty() {
             variables.insert(name.clone(), substitution.text.into());
         } else {
             // A later value that leads nowhere also takes back an earlier one: it was meant to replace it.
             variables.remove(name);
             if name != "DISPLAY" {
                 warnings.push(format!(
-                    "the variable {name} is left out of the container: {} is not set on this machine, nor a key of the configuration",
+                    "the variable {name} is left out of the container: {} is not set on this machine",
                     substitution.unset.join(", ")
                 ));
             }

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Instant;
 
+use casa_doctor_checks::check::Category;
 use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
+use casa_doctor_checks::registry;
 
 use super::args::{Format, Options};
 use super::{Failure, deliver};
@@ -141,15 +143,15 @@ pub(super) fn request(options: &Options, env: Option<OsString>, selection: &Sele
     let mut skip: Vec<(ProbeId, String)> = Vec::new();
     if options.no_graphics {
         skip.extend(GRAPHICS.map(|probe| (probe, "--no-graphics was given".into())));
-    } else {
+    } else if !options.only.is_empty() && !wants_rendering(selection) {
         // Drivers are slow and may hang: they are left alone when nobody wants to know.
-        let wanted = |probe| {
-            casa_doctor_checks::registry::checks().any(|check| check.needs.contains(&probe) && selection.wants_check(check))
-        };
-        let unwanted = GRAPHICS.into_iter().filter(|probe| !wanted(*probe));
-        skip.extend(unwanted.map(|probe| (probe, "no selected check needs it".into())));
+        skip.extend(GRAPHICS.map(|probe| (probe, "no selected check is about rendering".into())));
     }
     Request { environment: env, skip, deadline: options.timeout.map(|limit| Instant::now() + limit) }
+}
+
+fn wants_rendering(selection: &Selection) -> bool {
+    registry::checks().any(|check| check.category == Category::Rendering && selection.wants_check(check))
 }
 
 /// The document in the format that the user wants.

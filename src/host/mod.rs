@@ -4,6 +4,7 @@
 //! [`RecordedHost`] answers from a description, so that a probe can be tried against a machine that cannot be had.
 
 mod command;
+mod forward;
 mod live;
 mod overlay;
 mod recorded;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub(crate) use command::{Command, CommandEnd, CommandOutput, ProcessTree};
+pub(crate) use forward::forward;
 pub(crate) use live::LiveHost;
 pub(crate) use overlay::OverlayHost;
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! A machine on which some files already have the text that they are about to get.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use super::{Access, Address, Command, CommandOutput, Host, Identity, Metadata, ReadSeek, Stream};
+use super::{Host, Metadata, ReadSeek, forward};
 
 /// Shows planned texts in place of what stands on the disk, so that a plan can be judged before it is carried out.
 /// Everything but reading goes to the machine below.
@@ -29,22 +27,6 @@ impl OverlayHost {
 }
 
 impl Host for OverlayHost {
-    fn env(&self, name: &str) -> Option<OsString> {
-        self.below.env(name)
-    }
-
-    fn env_names(&self) -> Vec<OsString> {
-        self.below.env_names()
-    }
-
-    fn identity(&self) -> Identity {
-        self.below.identity()
-    }
-
-    fn current_dir(&self) -> io::Result<PathBuf> {
-        self.below.current_dir()
-    }
-
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         match self.planned(path) {
             Some(text) if text.len() as u64 > limit => Err(io::ErrorKind::FileTooLarge.into()),
@@ -65,45 +47,7 @@ impl Host for OverlayHost {
         Ok(self.planned(path).map_or(metadata, |text| Metadata { size: text.len() as u64, ..metadata }))
     }
 
-    fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.below.symlink_metadata(path)
-    }
-
-    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        self.below.read_link(path)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.below.canonicalize(path)
-    }
-
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        self.below.read_dir(path)
-    }
-
-    fn access(&self, path: &Path, access: Access) -> io::Result<()> {
-        self.below.access(path, access)
-    }
-
-    fn run(&self, command: &Command) -> CommandOutput {
-        self.below.run(command)
-    }
-
-    fn which(&self, program: &OsStr) -> Option<PathBuf> {
-        self.below.which(program)
-    }
-
-    fn connect(&self, address: &Address, limit: Duration) -> io::Result<Box<dyn Stream>> {
-        self.below.connect(address, limit)
-    }
-
-    fn now(&self) -> SystemTime {
-        self.below.now()
-    }
-
-    fn own_program(&self) -> io::Result<PathBuf> {
-        self.below.own_program()
-    }
+    forward!(|host| host.below => env, env_names, identity, current_dir, symlink_metadata, read_link, canonicalize, read_dir, access, run, which, lookup, connect, now, own_program);
 }
 
 #[cfg(test)]

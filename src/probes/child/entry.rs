@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::output;
-use crate::probes::graphics;
+use crate::probes::{graphics, image};
 
 /// A probe that runs in a child: its name on the command line, and what it does there.
 struct Probe {
@@ -24,6 +24,7 @@ const PROBES: &[Probe] = &[
     Probe { name: "egl-surfaceless", run: |trail, _| serde_json::to_value(graphics::child::egl_surfaceless(trail)) },
     Probe { name: "egl-x11", run: |trail, _| serde_json::to_value(graphics::child::egl_x11(trail)) },
     Probe { name: "glx", run: |trail, _| serde_json::to_value(graphics::child::glx(trail)) },
+    Probe { name: image::CONTENTS_PROBE, run: |_, args| serde_json::to_value(image::read_contents_in_child(args)) },
     Probe { name: "vulkan", run: |trail, _| serde_json::to_value(graphics::child::vulkan(trail)) },
     #[cfg(test)]
     Probe { name: "test-abort", run: super::tests::abort },

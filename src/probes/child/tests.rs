@@ -10,11 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::host::{Access, Address, Host, Identity, LiveHost, Metadata, ReadSeek, RecordedHost, Stream};
+use crate::host::{Host, LiveHost, RecordedHost, forward};
 use crate::output;
 
 /// Names the probe for [`child_entry`].
 const PROBE: &str = "CASA_DOCTOR_TEST_PROBE";
+/// Its arguments, a line each.
+const ARGUMENTS: &str = "CASA_DOCTOR_TEST_ARGUMENTS";
 
 /// This machine, on which our own program is the one with the tests in it.
 #[derive(Default)]
@@ -32,85 +34,25 @@ impl SelfHost {
 
 impl Host for SelfHost {
     fn run(&self, command: &Command) -> CommandOutput {
-        let [subcommand, probe] = command.args.as_slice() else { panic!("{command:?}") };
+        let [subcommand, probe, rest @ ..] = command.args.as_slice() else { panic!("{command:?}") };
         assert_eq!(subcommand, SUBCOMMAND);
         let arguments = ["--exact", "probes::child::tests::child_entry", "--ignored", "--nocapture", "--test-threads=1"];
         let mut rewritten = Command { args: arguments.map(OsString::from).to_vec(), ..command.clone() };
         rewritten.env.push((PROBE.into(), Some(probe.clone())));
+        rewritten.env.push((ARGUMENTS.into(), Some(rest.join(OsStr::new("\n")))));
         rewritten.env.extend(self.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
         LiveHost.run(&rewritten)
     }
 
-    fn own_program(&self) -> io::Result<PathBuf> {
-        LiveHost.own_program()
-    }
-
-    fn env(&self, name: &str) -> Option<OsString> {
-        LiveHost.env(name)
-    }
-
-    fn env_names(&self) -> Vec<OsString> {
-        LiveHost.env_names()
-    }
-
-    fn identity(&self) -> Identity {
-        LiveHost.identity()
-    }
-
-    fn current_dir(&self) -> io::Result<PathBuf> {
-        LiveHost.current_dir()
-    }
-
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        LiveHost.read(path, limit)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>> {
-        LiveHost.open(path)
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        LiveHost.metadata(path)
-    }
-
-    fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
-        LiveHost.symlink_metadata(path)
-    }
-
-    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        LiveHost.read_link(path)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        LiveHost.canonicalize(path)
-    }
-
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        LiveHost.read_dir(path)
-    }
-
-    fn access(&self, path: &Path, access: Access) -> io::Result<()> {
-        LiveHost.access(path, access)
-    }
-
-    fn which(&self, program: &OsStr) -> Option<PathBuf> {
-        LiveHost.which(program)
-    }
-
-    fn connect(&self, address: &Address, limit: Duration) -> io::Result<Box<dyn Stream>> {
-        LiveHost.connect(address, limit)
-    }
-
-    fn now(&self) -> SystemTime {
-        LiveHost.now()
-    }
+    forward!(|_host| &LiveHost => env, env_names, identity, current_dir, read, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, which, lookup, connect, now, own_program);
 }
 
 #[test]
 #[ignore = "what the children of the other tests run; alone it does nothing"]
 fn child_entry() {
     if let Some(probe) = LiveHost.env_text(PROBE) {
-        let status = main(&probe, &[]);
+        let arguments: Vec<_> = LiveHost.env_text(ARGUMENTS).iter().flat_map(|text| text.lines()).map(OsString::from).collect();
+        let status = main(&probe, &arguments);
         panic!("the probe {probe} came back with {status:?}");
     }
 }

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 pub(crate) use plan::{Plan, plan};
 #[cfg(unix)]
-pub(crate) use run::{Ended, Prepared, launch, prepare};
+pub(crate) use run::launch;
 pub(crate) use settings::Settings;
 
 use crate::recommend::OpenGl;
@@ -126,9 +126,4 @@ impl PartialEq for LaunchError {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }
-}
-
-impl LaunchError {
-    /// Exit status of `run` when the container could not be started.
-    pub(crate) const STATUS: u8 = 125;
 }

@@ -4,7 +4,6 @@
 //! own) turn facts into findings; [`recommend`] turns both into a plan; [`fix`] and [`launch`] carry it out; [`report`]
 //! tells it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
-#![allow(dead_code, unused_imports)] // construction time
 
 mod casa_distro;
 mod catalog;

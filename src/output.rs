@@ -1,6 +1,7 @@
-//! The only place that prints: one document on standard output, notices on standard error.
+//! The only place that prints: one document on standard output or in a file, notices and questions on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// Writes a document to standard output. A reader that went away (`| head`) is no error.
 pub(crate) fn document(text: &str) -> io::Result<()> {
@@ -36,4 +37,36 @@ pub(crate) fn stdout_columns() -> Option<usize> {
     {
         None
     }
+}
+
+/// Writes a report to a file: the whole of it or nothing. A device or a pipe is written to as it is.
+pub(crate) fn file(path: &Path, text: &str) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()));
+    #[expect(clippy::disallowed_methods, reason = "the user's own output file is no part of the machine that is examined")]
+    let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    if special {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(named)?;
+        return file.write_all(text.as_bytes()).map_err(named);
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Readable as any new file is, not private as temporary ones are.
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut file = builder.tempfile_in(directory).map_err(named)?;
+    file.write_all(text.as_bytes()).map_err(named)?;
+    file.persist(path).map_err(|error| named(error.error))?;
+    Ok(())
+}
+
+/// Asks a question that is answered with yes or no. `None` when there is nobody to ask: standard input or standard error is
+/// no terminal.
+pub(crate) fn ask(question: &str) -> io::Result<Option<bool>> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    write!(io::stderr().lock(), "{question} Do it? [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
 }

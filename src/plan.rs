@@ -4,7 +4,7 @@ use casa_doctor_checks::facts::{ConfigFile, Environment, Facts};
 use casa_doctor_checks::finding::{Change, Edit, Safety};
 use serde_json::{Map, Value};
 
-use crate::recommend::{Recommendation, decision};
+use crate::recommend::{Recommendation, memory};
 use crate::report::{CheckRun, Document, EditDoc, PlanDoc};
 
 /// A group of edits that belong together: the cure of one finding, or the record of the decision.
@@ -59,7 +59,7 @@ pub(crate) fn build(facts: &Facts, runs: &[CheckRun], recommendation: Option<&Re
     if let (Some(environment), Some(recommendation)) = (environment, recommendation)
         && environment.file.error.is_none()
     {
-        let decided = decision::plan(environment, facts, recommendation);
+        let decided = memory::remember(environment, facts, recommendation);
         plan.notes.extend(decided.notes);
         if !decided.edits.is_empty() {
             plan.repairs.push(Repair {
@@ -111,7 +111,8 @@ fn told(facts: &Facts, edit: &Edit) -> Vec<EditDoc> {
         Change::Rename { to } => {
             let parent = edit.key.rsplit_once('/').map_or("", |(parent, _)| parent);
             let renamed = Edit { key: format!("{parent}/{}", to.replace('~', "~0").replace('/', "~1")), ..edit.clone() };
-            let there = file(facts, edit).and_then(|file| file.value.as_ref()).and_then(|value| value.pointer(&renamed.key)).cloned();
+            let there =
+                file(facts, edit).and_then(|file| file.value.as_ref()).and_then(|value| value.pointer(&renamed.key)).cloned();
             let then = merged(there.as_ref(), now.as_ref());
             vec![EditDoc::new(edit, now, None), EditDoc::new(&renamed, there, then)]
         }

@@ -2,6 +2,7 @@
 //! that matters), `expected.json` what the program must say of it; `CASA_DOCTOR_BLESS=1` writes the latter, to be read
 //! before it is kept.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![expect(clippy::disallowed_methods, reason = "tests drive the program from outside: they have no host")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +27,8 @@ struct Expected {
 
 fn machines() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines");
-    let mut machines: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut machines: Vec<_> =
+        fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     machines.sort();
     assert!(!machines.is_empty(), "there are no recordings");
     machines
@@ -50,7 +52,10 @@ fn summary(document: &Value) -> Expected {
     Expected {
         findings: findings.map(|finding| (text(&finding["id"]), text(&finding["severity"]))).collect(),
         opengl: document["recommendation"]["opengl"].as_str().map(str::to_owned),
-        open: checks.filter(|check| check["reason"].is_string()).map(|check| (text(&check["id"]), text(&check["reason"]))).collect(),
+        open: checks
+            .filter(|check| check["reason"].is_string())
+            .map(|check| (text(&check["id"]), text(&check["reason"])))
+            .collect(),
         exit_status: document["exit_status"].as_u64().unwrap(),
     }
 }
@@ -65,7 +70,8 @@ fn every_recording_is_judged_as_expected() {
         if bless {
             fs::write(&file, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
         }
-        let expected: Expected = serde_json::from_slice(&fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))).unwrap();
+        let expected: Expected =
+            serde_json::from_slice(&fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))).unwrap();
         if found != expected {
             wrong.push(format!("{}:\nexpected {expected:#?}\nfound {found:#?}", machine.display()));
         }

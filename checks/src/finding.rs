@@ -33,7 +33,15 @@ impl FindingKind {
     /// Starts a finding of this kind.
     #[must_use]
     pub fn found(&'static self) -> Finding {
-        Finding { kind: self, severity: self.severity, title: None, evidence: Vec::new(), advice: Vec::new(), edits: Vec::new(), edited_by: Vec::new() }
+        Finding {
+            kind: self,
+            severity: self.severity,
+            title: None,
+            evidence: Vec::new(),
+            advice: Vec::new(),
+            edits: Vec::new(),
+            edited_by: Vec::new(),
+        }
     }
 }
 

@@ -203,7 +203,7 @@ impl From<Mode> for OpenGl {
 /// A positive number of seconds, fractions allowed.
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 4 or 0.5".to_owned())?;
-    if number <= 0.0 {
+    if number.is_nan() || number <= 0.0 {
         return Err("expected more than 0 seconds".into());
     }
     // A day is longer than anybody waits, and short enough to be added to any clock.

@@ -1,11 +1,12 @@
 //! Looking and telling: the diagnosis, and the recording.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
-use casa_doctor_checks::facts::{Facts, ProbeId};
+use casa_doctor_checks::check::Category;
+use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
+use casa_doctor_checks::registry;
 
 use super::args::{Format, Options};
 use super::{Failure, deliver};
@@ -13,7 +14,7 @@ use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
 use crate::probes::{Context, Request, collect};
-use crate::recommend::{Recommendation, predict};
+use crate::recommend::{OpenGl, Recommendation, predict};
 use crate::recording::Recording;
 use crate::report::human::{self, HumanOptions};
 use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, decide_exit_status, json, markdown};
@@ -23,6 +24,7 @@ use crate::{judge, output};
 const GRAPHICS: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
 
 /// Everything that one look at a machine gave.
+#[derive(Clone)]
 pub(super) struct Diagnosis {
     pub(super) source: Source,
     pub(super) facts: Facts,
@@ -39,8 +41,46 @@ impl Diagnosis {
     }
 
     /// What `--fix` would change because of it.
-    pub(super) fn plan(&self, host: &dyn Host) -> Plan {
-        plan::build(host, &self.facts, &self.runs, self.recommendation.as_ref())
+    pub(super) fn plan(&self) -> Plan {
+        plan::build(&self.facts, &self.runs, self.recommendation.as_ref())
+    }
+
+    /// The repairs that the findings give a reason for, without the decision.
+    pub(super) fn repairs(&self) -> Plan {
+        plan::build(&self.facts, &self.runs, None)
+    }
+
+    /// The environment that was found.
+    pub(super) fn environment(&self) -> Option<&Environment> {
+        self.facts.environment.as_ref()?.found.as_ref()
+    }
+
+    /// The mode in which to start the container: the recommended one, and the plainest where none is.
+    pub(super) fn mode(&self) -> OpenGl {
+        match self.recommendation.as_ref().map(|recommendation| recommendation.opengl) {
+            None | Some(OpenGl::None) => OpenGl::Container,
+            Some(mode) => mode,
+        }
+    }
+
+    /// The same machine, looked at again as far as its configuration goes: environment and image through `host`.
+    pub(super) fn with_planned_files(
+        &self,
+        host: &Arc<dyn Host>,
+        options: &Options,
+        selection: &Selection,
+    ) -> Result<Self, Failure> {
+        let named = self.environment().map(|environment| environment.directory.clone().into_os_string());
+        let mut wanted = request(options, named, selection);
+        let others = ProbeId::ALL.into_iter().filter(|probe| !matches!(probe, ProbeId::Environment | ProbeId::Image));
+        wanted.skip.extend(others.map(|probe| (probe, "it was looked at already".to_owned())));
+        let again = collect(&context(host, options), &wanted)?;
+        let mut facts = self.facts.clone();
+        for probe in [ProbeId::Environment, ProbeId::Image] {
+            facts.probes.extend(again.probes.get(&probe).cloned().map(|run| (probe, run)));
+        }
+        (facts.environment, facts.image) = (again.environment, again.image);
+        Ok(Self::of(self.source, facts, selection))
     }
 
     /// The document without plan, launch and status.
@@ -59,9 +99,8 @@ pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsStr
         Some(path) => Diagnosis::of(Source::Recording, Recording::read(host.as_ref(), path)?.facts, &selection),
         None => look(&host, options, env, &selection)?,
     };
-    let plan = diagnosis.plan(host.as_ref());
     let mut document = diagnosis.document(host.as_ref());
-    document.plan = plan.document();
+    document.plan = diagnosis.plan().document(&diagnosis.facts);
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
     deliver(options, &render(host.as_ref(), options, &document)?)?;
     Ok(document.exit_status)
@@ -104,15 +143,15 @@ pub(super) fn request(options: &Options, env: Option<OsString>, selection: &Sele
     let mut skip: Vec<(ProbeId, String)> = Vec::new();
     if options.no_graphics {
         skip.extend(GRAPHICS.map(|probe| (probe, "--no-graphics was given".into())));
-    } else {
+    } else if !options.only.is_empty() && !wants_rendering(selection) {
         // Drivers are slow and may hang: they are left alone when nobody wants to know.
-        let wanted = |probe| {
-            casa_doctor_checks::registry::checks().any(|check| check.needs.contains(&probe) && selection.wants_check(check))
-        };
-        let unwanted = GRAPHICS.into_iter().filter(|probe| !wanted(*probe));
-        skip.extend(unwanted.map(|probe| (probe, "no selected check needs it".into())));
+        skip.extend(GRAPHICS.map(|probe| (probe, "no selected check is about rendering".into())));
     }
     Request { environment: env, skip, deadline: options.timeout.map(|limit| Instant::now() + limit) }
+}
+
+fn wants_rendering(selection: &Selection) -> bool {
+    registry::checks().any(|check| check.category == Category::Rendering && selection.wants_check(check))
 }
 
 /// The document in the format that the user wants.

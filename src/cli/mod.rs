@@ -6,7 +6,6 @@ mod offline;
 mod repair;
 mod run;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -71,7 +70,9 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     let host: Arc<dyn Host> = Arc::new(LiveHost);
     let Cli { options, fix, env, command, subcommand } = cli;
     if subcommand.is_some() && (fix || env.is_some() || !command.is_empty()) {
-        return Err(Failure::usage(anyhow::anyhow!("--fix, ENV and -- CMD do not go with a command: give ENV after the command's name")));
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--fix, ENV and -- CMD do not go with a command: give ENV after the command's name"
+        )));
     }
     match subcommand {
         None if fix => repair::fix(host, &options, env, command),
@@ -81,7 +82,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         ))),
         None => diagnose::diagnose(host, &options, env),
         Some(Command::Run(args)) => run::run(host, &options, args),
-        Some(Command::Undo { env }) => repair::undo(host.as_ref(), env),
+        Some(Command::Undo { env }) => repair::undo(host, &options, env),
         Some(Command::List) => offline::list(host.as_ref(), &options),
         Some(Command::Explain { id }) => offline::explain(host.as_ref(), &options, &id),
         Some(Command::Record { env, raw }) => diagnose::record(host, &options, env, raw),
@@ -89,11 +90,6 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Some(Command::Man) => offline::man(),
         Some(Command::Probe { .. }) => Ok(ExitStatus::Usage),
     }
-}
-
-/// The environment as the user named it, for messages.
-fn named(env: Option<&OsString>) -> String {
-    env.map_or_else(|| "(none named)".into(), |env| env.to_string_lossy().into_owned())
 }
 
 /// Writes a finished text to where the user wants it.

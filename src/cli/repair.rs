@@ -4,20 +4,23 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use casa_doctor_checks::facts::Environment;
-use casa_doctor_checks::finding::{Safety, Severity};
+use casa_doctor_checks::finding::{Edit, Safety, Severity};
 
 use super::args::{Format, Options};
 use super::diagnose::{Diagnosis, context, look, render, request, selection};
 use super::run::{self, environment};
 use super::{Failure, deliver};
+use crate::casa_distro::{has_url_password, is_secret_name};
+use crate::catalog::Selection;
 use crate::fix::{self, FileChange, Scope, Written};
-use crate::host::Host;
+use crate::host::{Host, OverlayHost};
 use crate::launch::{self, Request};
+use crate::output;
 use crate::plan::{Plan, Repair};
 use crate::probes::collect;
 use crate::recommend::OpenGl;
+use crate::recommend::memory::{self, Remembered};
 use crate::report::{Document, ExitStatus, LaunchDoc, decide_exit_status};
-use crate::{catalog, output};
 
 /// `casa-doctor --fix [ENV] [-- CMD…]`.
 pub(super) fn fix(
@@ -35,24 +38,24 @@ pub(super) fn fix(
         Ok(found) => found.clone(),
         Err(failure) => return Err(Failure { status: ExitStatus::Failed, ..failure }),
     };
-    let plan = before.plan();
-    for note in &plan.notes {
-        output::notice(note);
-    }
+    let plan = before.repairs();
     let agreed = agree(options, &plan)?;
     let agrees = |repair: &Repair| agreed.contains(&repair.because) || repair.safety == Safety::Safe;
-    let changes = fix::plan_files(host.as_ref(), &plan.edits(agrees))?;
+    let planned = Planned::new(&host, options, &before, &plan.edits(agrees), &selection)?;
+    for note in &planned.notes {
+        output::notice(note);
+    }
+    let changes = &planned.changes;
 
     if options.dry_run {
-        return dry_run(host.as_ref(), options, &before, &plan, &found, &changes, &command);
+        return dry_run(host.as_ref(), options, &before, &plan, &planned, &command);
     }
-    let written = write(host.as_ref(), &found, &changes)?;
+    let written = write(host.as_ref(), &found, changes)?;
 
     // Look again: what counts now is what the machine says now.
-    let after = if changes.is_empty() { before.again(&selection) } else { look(&host, options, env, &selection)? };
+    let after = if changes.is_empty() { before.clone() } else { look(&host, options, env, &selection)? };
     let now = environment(&after.facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?.clone();
-    let mode = after.recommendation.as_ref().map_or(OpenGl::Container, |recommendation| recommendation.opengl);
-    let mode = if mode == OpenGl::None { OpenGl::Container } else { mode };
+    let mode = after.mode();
     let mut document = after.document(host.as_ref());
     document.plan = after.plan().document(&after.facts);
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
@@ -61,25 +64,25 @@ pub(super) fn fix(
 
     if command.is_empty() {
         // Nothing was asked for, so the container only shows that it starts.
-        let (launch, status) = try_start(host.as_ref(), &after, &now, mode)?;
-        document.launch = Some(launch);
+        let (launch, status) = try_start(host.as_ref(), &after, &now, mode);
+        document.launch = launch;
         if status != Some(0) {
             document.exit_status = ExitStatus::Failed;
         }
-        tell(host.as_ref(), options, &told, &document, &changes, &written)?;
+        tell(host.as_ref(), options, &told, &document, changes, &written)?;
         return Ok(document.exit_status);
     }
     let human = options.format != Format::Json || options.output.is_some();
     if human {
-        tell(host.as_ref(), options, &told, &document, &changes, &written)?;
+        tell(host.as_ref(), options, &told, &document, changes, &written)?;
     }
     let request = Request::new(mode, command);
     let launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started)?;
     let status = run::start(host.as_ref(), options, &launch)?;
     if !human {
-        document.launch = Some(LaunchDoc { exit_status: Some(i32::from(status.code())), ..launch.document() });
+        document.launch = Some(launch_doc(&launch, Some(i32::from(status.code()))));
         document.exit_status = status;
-        tell(host.as_ref(), options, &told, &document, &changes, &written)?;
+        tell(host.as_ref(), options, &told, &document, changes, &written)?;
     }
     Ok(status)
 }
@@ -89,7 +92,8 @@ fn agree(options: &Options, plan: &Plan) -> Result<Vec<String>, Failure> {
     let mut agreed: Vec<String> = Vec::new();
     let mut held = 0;
     for repair in plan.repairs.iter().filter(|repair| repair.safety == Safety::Confirm) {
-        let yes = options.yes || (!options.dry_run && output::ask(&format!("{} [{}]", repair.text, repair.because))?.unwrap_or(false));
+        let yes =
+            options.yes || (!options.dry_run && output::ask(&format!("{} [{}]", repair.text, repair.because))?.unwrap_or(false));
         if yes {
             agreed.push(repair.because.clone());
         } else {
@@ -103,36 +107,86 @@ fn agree(options: &Options, plan: &Plan) -> Result<Vec<String>, Failure> {
     Ok(agreed)
 }
 
+/// What is about to be written, judged as if it were written already.
+struct Planned {
+    changes: Vec<FileChange>,
+    /// The machine with the new texts.
+    host: Arc<dyn Host>,
+    /// What will be known of it.
+    then: Diagnosis,
+    /// What is not done and why.
+    notes: Vec<String>,
+}
+
+impl Planned {
+    /// Makes the edits of the findings, looks at the environment and its image as they will be, and adds the decision that
+    /// follows from that: the mode must rest on the image that will be used, not on the one that was moved.
+    fn new(
+        host: &Arc<dyn Host>,
+        options: &Options,
+        before: &Diagnosis,
+        edits: &[Edit],
+        selection: &Selection,
+    ) -> Result<Self, Failure> {
+        let repaired = fix::plan_files(host.as_ref(), edits)?;
+        let seen = overlay(host, &repaired);
+        let then = if repaired.is_empty() { before.clone() } else { before.with_planned_files(&seen, options, selection)? };
+        let remembered = match (then.environment(), &then.recommendation) {
+            (Some(environment), Some(recommendation)) => memory::remember(environment, &then.facts, recommendation),
+            _ => Remembered::default(),
+        };
+        let decided = fix::plan_files(seen.as_ref(), &remembered.edits)?;
+        let changes = combine(repaired, decided);
+        let host = overlay(host, &changes);
+        Ok(Self { changes, host, then, notes: remembered.notes })
+    }
+}
+
+fn overlay(host: &Arc<dyn Host>, changes: &[FileChange]) -> Arc<dyn Host> {
+    Arc::new(OverlayHost::new(Arc::clone(host), changes.iter().map(|change| (change.target.clone(), change.new.clone()))))
+}
+
+/// Two rounds of changes as one: from the text that is there to the last one.
+fn combine(first: Vec<FileChange>, second: Vec<FileChange>) -> Vec<FileChange> {
+    let mut changes = first;
+    for change in second {
+        match changes.iter_mut().find(|known| known.target == change.target) {
+            Some(known) => {
+                known.diff = fix::unified(&known.path, &known.old, &change.new);
+                known.new = change.new;
+            }
+            None => changes.push(change),
+        }
+    }
+    changes
+}
+
 /// Shows the diff and the command, and changes nothing.
 fn dry_run(
     host: &dyn Host,
     options: &Options,
     before: &Diagnosis,
     plan: &Plan,
-    environment: &Environment,
-    changes: &[FileChange],
+    planned: &Planned,
     command: &[OsString],
 ) -> Result<ExitStatus, Failure> {
-    let mode = before.recommendation.as_ref().map_or(OpenGl::Container, |recommendation| recommendation.opengl);
-    let request = Request::new(mode, if command.is_empty() { vec!["true".into()] } else { command.to_vec() });
-    let launch = run::plan(host, environment, &before.facts, &request);
+    let request = Request::new(planned.then.mode(), if command.is_empty() { vec!["true".into()] } else { command.to_vec() });
+    let environment = environment(&planned.then.facts)?;
     let mut document = before.document(host);
     document.plan = plan.document(&before.facts);
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
-    let line = match launch {
+    let line = match run::plan(planned.host.as_ref(), environment, &planned.then.facts, &request) {
         Ok(launch) => {
-            let (doc, line) = (launch.document(), launch.dry_run_line());
-            document.launch = Some(doc);
-            line
+            document.launch = Some(launch_doc(&launch, None));
+            launch.dry_run_line()
         }
-        // The image may be at the place that only the fixed file names.
-        Err(error) => format!("# the container cannot be started as things are now: {error:#}"),
+        Err(error) => format!("# the container could not be started then: {error:#}"),
     };
     let text = match options.format {
         Format::Json => render(host, options, &document)?,
         Format::Human | Format::Markdown => {
-            let diffs: String = changes.iter().map(|change| change.diff.as_str()).collect();
-            let head = if changes.is_empty() { "nothing would be written\n" } else { "" };
+            let diffs: String = planned.changes.iter().map(|change| change.diff.as_str()).collect();
+            let head = if planned.changes.is_empty() { "Nothing would be written.\n" } else { "" };
             format!("{head}{diffs}\n{line}\n")
         }
     };
@@ -153,18 +207,13 @@ fn scope(environment: &Environment) -> Scope<'_> {
 }
 
 /// Starts the container with a command that does nothing, to see that it starts.
-fn try_start(
-    host: &dyn Host,
-    after: &Diagnosis,
-    environment: &Environment,
-    mode: OpenGl,
-) -> Result<(LaunchDoc, Option<i32>), Failure> {
+fn try_start(host: &dyn Host, after: &Diagnosis, environment: &Environment, mode: OpenGl) -> (Option<LaunchDoc>, Option<i32>) {
     let request = Request::new(mode, vec!["true".into()]);
     let plan = match run::plan(host, environment, &after.facts, &request) {
         Ok(plan) => plan,
         Err(error) => {
             output::notice(&format!("the container was not started: {error:#}"));
-            return Ok((LaunchDoc::not_started(mode), None));
+            return (None, None);
         }
     };
     let status = match launch::launch(host, &plan) {
@@ -174,7 +223,24 @@ fn try_start(
             None
         }
     };
-    Ok((LaunchDoc { exit_status: status, ..plan.document() }, status))
+    (Some(launch_doc(&plan, status)), status)
+}
+
+/// A launch as the document tells it. Values of variables whose names or contents look secret are not told.
+fn launch_doc(plan: &launch::Plan, exit_status: Option<i32>) -> LaunchDoc {
+    let text = |value: &OsString| value.to_string_lossy().into_owned();
+    let told = |(name, value): (&String, &OsString)| {
+        let value = text(value);
+        let secret = is_secret_name(name) || has_url_password(&value);
+        (name.clone(), if secret { "(hidden)".to_owned() } else { value })
+    };
+    LaunchDoc {
+        engine: plan.engine.to_string_lossy().into_owned(),
+        argv: plan.argv().iter().map(text).collect(),
+        env: plan.env.iter().map(told).collect(),
+        mode: plan.mode,
+        exit_status,
+    }
 }
 
 /// Tells what was done and what is left: the diff, the copies, before and after, and the report of the second look.
@@ -224,7 +290,9 @@ fn counts(document: &Document) -> String {
 pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
     let selection = selection(options)?;
     let mut wanted = request(options, env, &selection);
-    let others = casa_doctor_checks::facts::ProbeId::ALL.into_iter().filter(|probe| *probe != casa_doctor_checks::facts::ProbeId::Environment);
+    let others = casa_doctor_checks::facts::ProbeId::ALL
+        .into_iter()
+        .filter(|probe| *probe != casa_doctor_checks::facts::ProbeId::Environment);
     wanted.skip.extend(others.map(|probe| (probe, "undo does not need it".to_owned())));
     let facts = collect(&context(&host, options), &wanted)?;
     let found = environment(&facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?;

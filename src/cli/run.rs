@@ -1,7 +1,6 @@
 //! `casa-doctor run`: just the launch.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
 
 use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
@@ -12,22 +11,15 @@ use super::{Failure, deliver};
 use crate::casa_distro;
 use crate::catalog::Selection;
 use crate::host::Host;
-use crate::launch::{self, LaunchError, Plan, Request, Settings};
+use crate::launch::{self, Plan, Request, Settings};
 use crate::output;
 use crate::probes::collect;
-use crate::recommend::{OpenGl, decision, predict};
+use crate::recommend::{OpenGl, memory, predict};
 use crate::report::{ExitStatus, json};
 
 /// Probes without which a launch is worked out all the same: they cost more than they tell.
-const NOT_FOR_A_LAUNCH: [ProbeId; 7] = [
-    ProbeId::Engines,
-    ProbeId::Image,
-    ProbeId::Glx,
-    ProbeId::EglX11,
-    ProbeId::EglDevice,
-    ProbeId::EglSurfaceless,
-    ProbeId::Vulkan,
-];
+const NOT_FOR_A_LAUNCH: [ProbeId; 7] =
+    [ProbeId::Engines, ProbeId::Image, ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
 
 /// Starts a command in the container and hands on its status.
 pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Result<ExitStatus, Failure> {
@@ -75,7 +67,12 @@ pub(super) fn start(host: &dyn Host, options: &Options, plan: &Plan) -> Result<E
 pub(super) fn plan(host: &dyn Host, environment: &Environment, facts: &Facts, request: &Request) -> Result<Plan, anyhow::Error> {
     let loaded = casa_distro::load(host, &environment.directory)?;
     let settings = Settings::from_merged(&environment.directory, &loaded.merged);
-    Ok(launch::plan(host, &settings, facts, request)?)
+    let mut plan = launch::plan(host, &settings, facts, request)?;
+    plan.warnings.extend(loaded.clashes.iter().map(|clash| {
+        let stock = if clash.fatal { "casa_distro itself stops there" } else { "casa_distro itself reads nonsense there" };
+        format!("the environment's file and your own give \"{}\" values that do not go together; {stock}", clash.pointer)
+    }));
+    Ok(plan)
 }
 
 /// The environment, or why there is none to start.
@@ -85,7 +82,10 @@ pub(super) fn environment(facts: &Facts) -> Result<&Environment, Failure> {
         Some(search) if search.found.is_some() => {}
         Some(search) if !search.candidates.is_empty() => {
             let names: Vec<_> = search.candidates.iter().map(|path| format!("  {}", path.display())).collect();
-            return Err(Failure::not_started(anyhow::anyhow!("several environments were found; name one of them:\n{}", names.join("\n"))));
+            return Err(Failure::not_started(anyhow::anyhow!(
+                "several environments were found; name one of them:\n{}",
+                names.join("\n")
+            )));
         }
         _ => {
             return Err(Failure::not_started(anyhow::anyhow!(
@@ -122,7 +122,8 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
     {
         return Ok((facts, mode));
     }
-    let full = collect(&context, &request(options, args.environment.clone(), &Selection::default())).map_err(Failure::not_started)?;
+    let full =
+        collect(&context, &request(options, args.environment.clone(), &Selection::default())).map_err(Failure::not_started)?;
     let mode = decided(&full).or_else(|| predict(&full).map(|found| found.opengl)).unwrap_or(OpenGl::Container);
     if options.verbose {
         output::notice(&format!("OpenGL mode \"{}\" is used", mode.word()));
@@ -133,5 +134,5 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
 /// The mode that an earlier `--fix` decided on for this machine and this kind of display.
 fn decided(facts: &Facts) -> Option<OpenGl> {
     let value = facts.environment.as_ref()?.found.as_ref()?.file.value.as_ref()?;
-    decision::lookup(value, facts)
+    memory::recall(value, facts)
 }

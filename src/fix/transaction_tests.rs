@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::{Duration, SystemTime};
 
 use casa_doctor_checks::finding::{Change, Edit};
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use tempfile::TempDir;
 use super::super::plan::plan_files;
 use super::*;
 use crate::host::LiveHost;
+use crate::host::forward;
 
 const OLD: &str = "{\n  \"name\": \"e\" ,\n  \"env\": {}\n}";
 
@@ -165,12 +165,6 @@ struct Meddler {
     reads_left: std::sync::Mutex<u32>,
 }
 
-macro_rules! forward {
-    ($($name:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {
-        $(fn $name(&self, $($argument: $kind),*) -> $result { LiveHost.$name($($argument),*) })*
-    };
-}
-
 impl Host for Meddler {
     fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
         if path == self.file {
@@ -183,24 +177,7 @@ impl Host for Meddler {
         LiveHost.read(path, limit)
     }
 
-    forward! {
-        env(name: &str) -> Option<std::ffi::OsString>;
-        env_names() -> Vec<std::ffi::OsString>;
-        identity() -> crate::host::Identity;
-        current_dir() -> std::io::Result<PathBuf>;
-        open(path: &Path) -> std::io::Result<Box<dyn crate::host::ReadSeek>>;
-        metadata(path: &Path) -> std::io::Result<crate::host::Metadata>;
-        symlink_metadata(path: &Path) -> std::io::Result<crate::host::Metadata>;
-        read_link(path: &Path) -> std::io::Result<PathBuf>;
-        canonicalize(path: &Path) -> std::io::Result<PathBuf>;
-        read_dir(path: &Path) -> std::io::Result<Vec<std::ffi::OsString>>;
-        access(path: &Path, access: crate::host::Access) -> std::io::Result<()>;
-        run(command: &crate::host::Command) -> crate::host::CommandOutput;
-        which(program: &std::ffi::OsStr) -> Option<PathBuf>;
-        connect(address: &crate::host::Address, limit: Duration) -> std::io::Result<Box<dyn crate::host::Stream>>;
-        now() -> SystemTime;
-        own_program() -> std::io::Result<PathBuf>;
-    }
+    forward!(|_host| &LiveHost => env, env_names, identity, current_dir, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, run, which, lookup, connect, now, own_program);
 }
 
 #[test]

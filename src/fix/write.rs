@@ -78,13 +78,12 @@ fn create(host: &dyn Host, copy: &Path, content: &[u8], like: &Path) -> io::Resu
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(copy)?;
-    let write = || {
+    let mut write = || {
         file.write_all(content)?;
         keep_attributes(&file, like, host.metadata(like).ok());
         file.sync_all()?;
         sync_directory(parent(copy))
     };
-    let mut write = write;
     write().inspect_err(|_| remove(copy))
 }
 

@@ -4,16 +4,22 @@
 //! [`RecordedHost`] answers from a description, so that a probe can be tried against a machine that cannot be had.
 
 mod command;
+mod forward;
 mod live;
+mod overlay;
+#[cfg(test)]
 mod recorded;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Seek, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub(crate) use command::{Command, CommandEnd, CommandOutput, ProcessTree};
+pub(crate) use command::{Command, CommandEnd, CommandOutput};
+pub(crate) use forward::forward;
 pub(crate) use live::LiveHost;
+pub(crate) use overlay::OverlayHost;
 #[cfg(test)]
 pub(crate) use recorded::{Peer, RecordedHost};
 
@@ -177,6 +183,9 @@ pub(crate) trait Host: Send + Sync {
 
     /// Connects a stream socket, or fails by the deadline.
     fn connect(&self, address: &Address, limit: Duration) -> io::Result<Box<dyn Stream>>;
+
+    /// The addresses of a machine's name. The name service may keep this waiting for long: ask in a thread that can be abandoned.
+    fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 
     /// The time.
     fn now(&self) -> SystemTime;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use casa_doctor_checks::facts::{Connection, Facts, ProbeEnd, ProbeId, ProbeRun};
+use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeId, ProbeRun};
 
 use super::{Context, engines, environment, gpu, graphics, image, machine, session, ssh_agent, x11};
 use crate::casa_distro::LocateError;
@@ -147,10 +147,11 @@ impl Starter<'_> {
             guarded(&sender, ProbeId::Image, || match (skip_image, found) {
                 (Some(reason), _) => skipped(reason),
                 (None, None) => skipped("there is no environment that names an image".into()),
-                (None, Some(environment)) => match image::probe(&context, &environment) {
-                    Some(facts) => Done::answered(Box::new(move |all| all.image = Some(facts))),
-                    None => skipped("the configuration names no image".into()),
-                },
+                (None, Some(environment)) if !names_an_image(&environment) => skipped("the configuration names no image".into()),
+                (None, Some(environment)) => {
+                    let facts = image::probe(&context, &environment);
+                    Done::answered(Box::new(move |all| all.image = Some(facts)))
+                }
             });
         });
     }
@@ -234,6 +235,10 @@ impl Starter<'_> {
         }
         facts
     }
+}
+
+fn names_an_image(environment: &Environment) -> bool {
+    environment.merged.as_ref().and_then(|merged| merged.get("image")).is_some_and(serde_json::Value::is_string)
 }
 
 fn abandoned(after: Duration, lost: bool) -> ProbeRun {

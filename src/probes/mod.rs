@@ -1,5 +1,6 @@
 //! Looking at the machine. Each probe leaves typed facts and judges nothing.
 
+pub(crate) mod child;
 mod collect;
 mod engines;
 mod environment;

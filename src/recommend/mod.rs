@@ -1,6 +1,7 @@
 //! The recommender: facts and findings in, OpenGL mode and plan out. Pure.
 
 pub(crate) mod decision;
+pub(crate) mod memory;
 mod predict;
 pub(crate) mod situation;
 #[cfg(test)]

@@ -64,7 +64,13 @@ pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
             };
             let mut reasons = vec![verdict.reason.clone()];
             reasons.extend(doubts(facts, verdict.mode));
-            Recommendation { opengl: verdict.mode, basis: Basis::Predicted, confidence, reasons, rejected: rejected(Some(verdict.mode)) }
+            Recommendation {
+                opengl: verdict.mode,
+                basis: Basis::Predicted,
+                confidence,
+                reasons,
+                rejected: rejected(Some(verdict.mode)),
+            }
         }
         None => Recommendation {
             opengl: OpenGl::None,
@@ -102,12 +108,20 @@ fn doubts(facts: &Facts, mode: OpenGl) -> Vec<String> {
 fn container(facts: &Facts, display: DisplayKind) -> Verdict {
     let verdict = |outcome, reason: &str| Verdict { mode: OpenGl::Container, outcome, reason: reason.into() };
     let image = contents(facts);
-    let lacks_mesa = image.is_some_and(|image| !image.glx_vendors.iter().any(|vendor| vendor == "mesa") && image.glvnd == Some(true));
+    let lacks_mesa =
+        image.is_some_and(|image| !image.glx_vendors.iter().any(|vendor| vendor == "mesa") && image.glvnd == Some(true));
     match display {
-        DisplayKind::Headless => verdict(Expected::Best(Confidence::Medium), "DISPLAY is not set, so nothing is drawn on a screen and the image's own OpenGL is the plainest choice"),
+        DisplayKind::Headless => verdict(
+            Expected::Best(Confidence::Medium),
+            "DISPLAY is not set, so nothing is drawn on a screen and the image's own OpenGL is the plainest choice",
+        ),
         DisplayKind::Untrusted => verdict(Expected::Fails, "the display came by \"ssh -X\", which hides GLX from programs"),
-        DisplayKind::Remote => verdict(Expected::Unsure, "the display is on another machine, where OpenGL through the X server is mostly refused"),
-        DisplayKind::Nxagent => verdict(Expected::Fails, "the x2go server offers an OpenGL protocol that is too old for today's programs"),
+        DisplayKind::Ssh | DisplayKind::Remote => {
+            verdict(Expected::Unsure, "the display is on another machine, where OpenGL through the X server is mostly refused")
+        }
+        DisplayKind::Nxagent => {
+            verdict(Expected::Fails, "the x2go server offers an OpenGL protocol that is too old for today's programs")
+        }
         DisplayKind::Xquartz => verdict(Expected::Fails, "XQuartz offers no OpenGL that the image's Mesa can use"),
         _ if lacks_mesa => verdict(Expected::Fails, "the image has no Mesa library for GLX"),
         DisplayKind::Wslg => verdict(Expected::Best(Confidence::Medium), "Windows draws for Mesa's d3d12 driver in the image"),
@@ -115,7 +129,10 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
         DisplayKind::Local | DisplayKind::Vnc => match server(facts).map(server_vendor) {
             Some(ServerVendor::Named(names)) if names.iter().any(|name| name == "mesa") => {
                 let known = if image.is_some() { Confidence::High } else { Confidence::Medium };
-                verdict(Expected::Best(known), "your screen is driven by Mesa and so is the OpenGL of the image, so they fit together")
+                verdict(
+                    Expected::Best(known),
+                    "your screen is driven by Mesa and so is the OpenGL of the image, so they fit together",
+                )
             }
             Some(ServerVendor::Named(names)) => Verdict {
                 mode: OpenGl::Container,
@@ -126,9 +143,16 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
                 ),
             },
             Some(ServerVendor::Unnamed) => match image.map(|image| image.glx_indirect) {
-                Some(true) => verdict(Expected::Works(Confidence::Medium), "the X server names no OpenGL library, and the image then uses its Mesa"),
-                Some(false) => verdict(Expected::Fails, "the X server names no OpenGL library, and the image has none for that case"),
-                None => verdict(Expected::Unsure, "the X server names no OpenGL library, and what the image then uses is not known"),
+                Some(true) => verdict(
+                    Expected::Works(Confidence::Medium),
+                    "the X server names no OpenGL library, and the image then uses its Mesa",
+                ),
+                Some(false) => {
+                    verdict(Expected::Fails, "the X server names no OpenGL library, and the image has none for that case")
+                }
+                None => {
+                    verdict(Expected::Unsure, "the X server names no OpenGL library, and what the image then uses is not known")
+                }
             },
             Some(ServerVendor::NoGlx) => verdict(Expected::Fails, "the X server has no OpenGL (GLX) at all"),
             None => verdict(Expected::Unsure, "the X server was not asked about OpenGL"),
@@ -151,13 +175,21 @@ fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
     match display {
         DisplayKind::Local | DisplayKind::Wslg if drives => {
             let confidence = if doubts.is_empty() && contents(facts).is_some() { Confidence::High } else { Confidence::Medium };
-            verdict(Expected::Best(confidence), format!("your screen is driven by the NVIDIA driver {version}, and only its own library draws on it with the card"))
+            verdict(
+                Expected::Best(confidence),
+                format!("your screen is driven by the NVIDIA driver {version}, and only its own library draws on it with the card"),
+            )
         }
-        DisplayKind::Headless => verdict(Expected::Works(Confidence::Low), format!("the NVIDIA driver {version} could be used for computing, but no display asks for it")),
-        DisplayKind::Remote | DisplayKind::Untrusted => {
+        DisplayKind::Headless => verdict(
+            Expected::Works(Confidence::Low),
+            format!("the NVIDIA driver {version} could be used for computing, but no display asks for it"),
+        ),
+        DisplayKind::Ssh | DisplayKind::Remote | DisplayKind::Untrusted => {
             verdict(Expected::Fails, "the display is on another machine, which the NVIDIA card of this one cannot draw on".into())
         }
-        _ => verdict(Expected::Fails, "the X server is not driven by the NVIDIA card, so its OpenGL library finds no screen".into()),
+        _ => {
+            verdict(Expected::Fails, "the X server is not driven by the NVIDIA card, so its OpenGL library finds no screen".into())
+        }
     }
 }
 
@@ -166,7 +198,9 @@ fn software(facts: &Facts, display: DisplayKind) -> Verdict {
     let verdict = |outcome, reason: &str| Verdict { mode: OpenGl::Software, outcome, reason: reason.into() };
     let own_mesa = contents(facts).and_then(|image| image.software_mesa);
     let best = match display {
-        DisplayKind::Remote => Some("the display is on another machine, so pictures are best computed here by the processor and sent as images"),
+        DisplayKind::Ssh | DisplayKind::Remote => {
+            Some("the display is on another machine, so pictures are best computed here by the processor and sent as images")
+        }
         DisplayKind::Untrusted => Some("the display came by \"ssh -X\", which hides GLX, and software rendering does without it"),
         DisplayKind::Nxagent => Some("the x2go server's OpenGL is too old, and software rendering does without it"),
         DisplayKind::Xquartz => Some("XQuartz gives containers no usable OpenGL, and software rendering does without it"),
@@ -175,7 +209,7 @@ fn software(facts: &Facts, display: DisplayKind) -> Verdict {
     match (best, own_mesa) {
         (Some(reason), Some(true)) => verdict(Expected::Best(Confidence::High), reason),
         (Some(reason), None) => verdict(Expected::Best(Confidence::Medium), reason),
-        (Some(_), Some(false)) if display == DisplayKind::Remote => verdict(
+        (Some(_), Some(false)) if matches!(display, DisplayKind::Ssh | DisplayKind::Remote) => verdict(
             Expected::Works(Confidence::Low),
             "the display is on another machine; the image lacks /usr/local/lib/mesa, so software rendering must go through the X server's OpenGL protocol",
         ),
@@ -184,11 +218,18 @@ fn software(facts: &Facts, display: DisplayKind) -> Verdict {
             "the image lacks /usr/local/lib/mesa, the software OpenGL that works without the X server's help",
         ),
         (None, Some(false)) => match server(facts).map(server_vendor) {
-            Some(ServerVendor::NoGlx) => {
-                verdict(Expected::Fails, "the X server has no OpenGL and the image lacks /usr/local/lib/mesa, which works without it")
-            }
-            _ => verdict(Expected::Works(Confidence::Low), "it works nearly everywhere but is slow, and the image lacks the /usr/local/lib/mesa that is made for it"),
+            Some(ServerVendor::NoGlx) => verdict(
+                Expected::Fails,
+                "the X server has no OpenGL and the image lacks /usr/local/lib/mesa, which works without it",
+            ),
+            _ => verdict(
+                Expected::Works(Confidence::Low),
+                "it works nearly everywhere but is slow, and the image lacks the /usr/local/lib/mesa that is made for it",
+            ),
         },
-        (None, _) => verdict(Expected::Works(Confidence::Medium), "it works nearly everywhere but is slow, because the processor draws instead of a graphics card"),
+        (None, _) => verdict(
+            Expected::Works(Confidence::Medium),
+            "it works nearly everywhere but is slow, because the processor draws instead of a graphics card",
+        ),
     }
 }

@@ -19,7 +19,9 @@ pub(crate) enum DisplayKind {
     Xquartz,
     /// The Windows desktop of WSLg.
     Wslg,
-    /// Another machine's X server: forwarded by ssh, or over TCP.
+    /// Another machine's X server, forwarded by ssh.
+    Ssh,
+    /// Another machine's X server, over TCP.
     Remote,
     /// Any server that an untrusted cookie hides (`ssh -X`).
     Untrusted,
@@ -36,8 +38,9 @@ impl DisplayKind {
             Self::Nxagent => "x2go",
             Self::Xquartz => "xquartz",
             Self::Wslg => "wslg",
+            Self::Ssh => "ssh",
             Self::Remote => "remote",
-            Self::Untrusted => "untrusted",
+            Self::Untrusted => "ssh-untrusted",
         }
     }
 
@@ -58,7 +61,7 @@ impl DisplayKind {
                     (_, Reach::Launchd) => Self::Xquartz,
                     (_, Reach::Remote) => Self::Remote,
                     // sshd counts from 10; below it a TCP display of this machine is its own server.
-                    (_, Reach::Loopback) if ssh_like => Self::Remote,
+                    (_, Reach::Loopback) if ssh_like => Self::Ssh,
                     (ServerKind::Xvnc, _) => Self::Vnc,
                     _ if wslg => Self::Wslg,
                     _ => Self::Local,
@@ -124,7 +127,9 @@ pub(crate) fn nvidia_path(facts: &Facts) -> NvidiaPath {
     let (kernel, user) = match (kernel_version, user_version) {
         (None, _) => return NvidiaPath::Broken("the NVIDIA kernel module is not loaded".into()),
         (Some(kernel), None) => {
-            return NvidiaPath::Broken(format!("the NVIDIA kernel module {kernel} is loaded but its OpenGL libraries were not found"));
+            return NvidiaPath::Broken(format!(
+                "the NVIDIA kernel module {kernel} is loaded but its OpenGL libraries were not found"
+            ));
         }
         (Some(kernel), Some(user)) => (kernel, user),
     };
@@ -192,7 +197,8 @@ fn glibc_gap(facts: &Facts) -> GlibcGap {
 fn debian_family(facts: &Facts) -> bool {
     let machine = facts.machine.as_ref();
     let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());
-    machine.is_some_and(|machine| machine.arch == "x86_64") && matches!(id, Some("debian" | "ubuntu" | "linuxmint" | "pop" | "neon"))
+    machine.is_some_and(|machine| machine.arch == "x86_64")
+        && matches!(id, Some("debian" | "ubuntu" | "linuxmint" | "pop" | "neon"))
 }
 
 /// The numbers of a version, for comparison.

@@ -49,7 +49,11 @@ fn apptainer(version: &str) -> Engine {
 }
 
 fn glx(vendors: &[&str]) -> ServerGlx {
-    ServerGlx { version: "1.4".into(), vendor_names: vendors.iter().map(|name| (*name).to_owned()).collect(), ..ServerGlx::default() }
+    ServerGlx {
+        version: "1.4".into(),
+        vendor_names: vendors.iter().map(|name| (*name).to_owned()).collect(),
+        ..ServerGlx::default()
+    }
 }
 
 /// Changes the X server of a machine.

@@ -20,24 +20,14 @@ pub(crate) struct Recommendation {
     pub(crate) rejected: Vec<Rejected>,
 }
 
-/// What a recommendation rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a recommendation rests on, the weaker first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Basis {
-    /// The modes were tried out inside the image.
-    Measured,
     /// The mode follows from the facts; nothing was tried inside the image.
     Predicted,
-}
-
-impl Basis {
-    /// The word of the JSON document.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Predicted => "predicted",
-        }
-    }
+    /// The modes were tried out inside the image.
+    Measured,
 }
 
 /// How sure a recommendation is.
@@ -138,20 +128,6 @@ pub(crate) enum MeasurementOutcome {
     NotStarted,
 }
 
-impl MeasurementOutcome {
-    /// The word of the JSON document.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::WrongPixels => "wrong-pixels",
-            Self::Failed => "failed",
-            Self::Crashed => "crashed",
-            Self::TimedOut => "timed-out",
-            Self::NotStarted => "not-started",
-        }
-    }
-}
-
 /// What draws, as far as the renderer's name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -168,18 +144,4 @@ pub(crate) enum RendererClass {
     None,
     /// A name that is not known.
     Unknown,
-}
-
-impl RendererClass {
-    /// The word of the JSON document.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Hardware => "hardware",
-            Self::Software => "software",
-            Self::Virtual => "virtual",
-            Self::Indirect => "indirect",
-            Self::None => "none",
-            Self::Unknown => "unknown",
-        }
-    }
 }

@@ -25,6 +25,16 @@ pub(crate) struct CheckRun {
     pub(crate) duration_ms: u64,
 }
 
+impl CheckRun {
+    /// What it found.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        match &self.outcome {
+            Outcome::Findings(findings) => findings,
+            _ => &[],
+        }
+    }
+}
+
 /// What a document is made from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Examination<'a> {
@@ -65,11 +75,9 @@ impl Document {
 fn findings(runs: &[CheckRun]) -> Vec<FindingDoc> {
     let mut found: Vec<&Finding> = Vec::new();
     for run in runs {
-        if let Outcome::Findings(list) = &run.outcome {
-            let mut list: Vec<_> = list.iter().collect();
-            list.sort_by_key(|finding| run.check.findings.iter().position(|kind| *kind == finding.kind));
-            found.extend(list);
-        }
+        let mut list: Vec<_> = run.findings().iter().collect();
+        list.sort_by_key(|finding| run.check.findings.iter().position(|kind| *kind == finding.kind));
+        found.extend(list);
     }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found.into_iter().map(FindingDoc::new).collect()

@@ -146,7 +146,7 @@ fn facts() -> Facts {
                 },
                 ..Environment::default()
             }),
-            candidates: Vec::new(),
+            ..EnvironmentSearch::default()
         }),
         x11: Some(X11 {
             connection: Connection::Connected(Box::new(XServer {

@@ -48,8 +48,24 @@ fn a_directory_where_the_file_should_be() {
 #[test]
 fn a_wrong_type_in_every_key() {
     let keys = [
-        "name", "type", "container_type", "distro", "system", "version", "branch", "image", "image_id", "image_version", "env",
-        "gui_env", "container_options", "container_gui_options", "mounts", "casa_doctor", "container_gui_env", "container_mounts",
+        "name",
+        "type",
+        "container_type",
+        "distro",
+        "system",
+        "version",
+        "branch",
+        "image",
+        "image_id",
+        "image_version",
+        "env",
+        "gui_env",
+        "container_options",
+        "container_gui_options",
+        "mounts",
+        "casa_doctor",
+        "container_gui_env",
+        "container_mounts",
     ];
     for wrong in ["null", "true", "7", "-1.5e300", "\"text\"", "[]", "[null, 1, [], {}]", "{}", "{\"\": null, \"a\": [1]}"] {
         for key in keys {
@@ -71,7 +87,8 @@ fn paths_that_a_shell_would_misread() {
         let patient = Patient::new();
         let configuration = crate::lab::healthy_configuration(lab().image().to_str().unwrap());
         let environment = patient.environment(name, &configuration);
-        let (document, answer) = patient.diagnose(["--no-graphics".as_ref(), "--".as_ref(), environment.as_os_str()].into_iter().filter(|arg| *arg != "--"));
+        let (document, answer) = patient
+            .diagnose(["--no-graphics".as_ref(), "--".as_ref(), environment.as_os_str()].into_iter().filter(|arg| *arg != "--"));
         assert_eq!(document["environment"]["directory"].as_str(), environment.to_str(), "{name}: {}", answer.all());
         assert!(!patient.home().join("pwned").exists());
     }

@@ -75,7 +75,12 @@ fn a_recording_judged_elsewhere_gives_the_same() {
     assert_eq!(ids(&live), ids(&replayed));
     assert_eq!(live["recommendation"], replayed["recommendation"]);
     let outcomes = |document: &serde_json::Value| {
-        document["checks"].as_array().unwrap().iter().map(|check| (check["id"].clone(), check["outcome"].clone())).collect::<Vec<_>>()
+        document["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| (check["id"].clone(), check["outcome"].clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(outcomes(&live), outcomes(&replayed));
 }

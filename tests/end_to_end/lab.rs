@@ -26,7 +26,8 @@ pub(crate) fn lab() -> &'static Lab {
         let file = Path::new(&root).join("lab.env");
         let text = fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{}: {error}: the lab is not set up, run tests/lab/setup", file.display()));
-        let values = text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.trim_matches('"').to_owned()));
+        let values =
+            text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.trim_matches('"').to_owned()));
         // The ordinary user may not be able to look into the build directory.
         let keep = tempfile::Builder::new().prefix("casa-doctor-test-").tempdir().unwrap();
         open_to_all(keep.path());

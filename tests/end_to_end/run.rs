@@ -21,7 +21,10 @@ fn the_two_mesas_of_the_image_are_told_apart_by_mode() {
         let answer = patient.run(["run", environment.to_str().unwrap(), "--opengl", mode, "--", "glxinfo", "-B"]);
         answer.assert_status(0);
         let text = answer.stdout();
-        text.lines().find(|line| line.contains("OpenGL version string") || line.contains("core profile version")).unwrap().to_owned()
+        text.lines()
+            .find(|line| line.contains("OpenGL version string") || line.contains("core profile version"))
+            .unwrap()
+            .to_owned()
     };
     assert_ne!(renderer("container"), renderer("software"));
 }

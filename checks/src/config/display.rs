@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::layers::{Layer, layers};
+use super::layers::{Layer, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
@@ -33,7 +33,7 @@ static HARDCODED_DISPLAY: FindingKind = FindingKind {
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     let has_default = layers.container_type() == Some("singularity");
     let mut findings = Vec::new();
@@ -51,7 +51,7 @@ fn run(facts: &Facts) -> Outcome {
             }
         }
     }
-    Outcome::of(findings)
+    outcome(findings)
 }
 
 /// Whether a value names one display: it is not empty and refers to no variable.

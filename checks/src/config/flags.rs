@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::flag_table::{self, Engines, Flag};
-use super::layers::{Layer, Layers, layers};
+use super::layers::{HIDDEN, Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{EngineKind, Facts, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
@@ -66,7 +66,7 @@ enum Trouble {
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     if !layers.is_singularity() {
         return Outcome::Skipped("the environment is not for Apptainer or Singularity".to_owned());
@@ -78,7 +78,7 @@ fn run(facts: &Facts) -> Outcome {
     let elements = elements(&layers);
     let troubles = read(&elements.iter().map(|element| element.text).collect::<Vec<_>>(), engine);
     let findings = troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble)));
-    Outcome::of(findings.collect())
+    outcome(findings.collect())
 }
 
 /// The elements in the order in which casa_distro joins them.
@@ -86,8 +86,14 @@ fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
     let mut elements = Vec::new();
     for key in ["container_options", "container_gui_options"] {
         for layer in &layers.all {
-            let texts = layer.elements(key).into_iter().filter_map(|(value, pointer)| Some((value.as_str()?, pointer)));
-            elements.extend(texts.map(|(text, pointer)| Element { layer: *layer, key, pointer, text }));
+            let listed = layer.elements(key).into_iter();
+            // An element of another kind is another finding, but it may stand where a value is expected.
+            elements.extend(listed.map(|(value, pointer)| Element {
+                layer: *layer,
+                key,
+                pointer,
+                text: value.as_str().unwrap_or(HIDDEN),
+            }));
         }
     }
     elements
@@ -97,12 +103,14 @@ fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
 fn read(elements: &[&str], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> {
     let mut troubles = Vec::new();
     let mut waits_for_value = None;
+    let mut may_have_value = false;
     for (index, &text) in elements.iter().enumerate() {
-        if waits_for_value.take().is_some() {
+        let is_value_of_unknown = std::mem::take(&mut may_have_value) && !text.starts_with('-');
+        if waits_for_value.take().is_some() || is_value_of_unknown {
             continue;
         }
         // What is hidden, and what only the variables of the host tell, cannot be judged.
-        if text.starts_with("(hidden)") || text.starts_with('$') {
+        if text.starts_with(HIDDEN) || text.starts_with('$') {
             continue;
         }
         let reading = match text.strip_prefix("--") {
@@ -115,7 +123,11 @@ fn read(elements: &[&str], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> 
         };
         match reading {
             Ok(waits) => waits_for_value = waits.then_some(index),
-            Err(trouble) => troubles.push((index, trouble)),
+            Err(trouble) => {
+                // Nobody knows whether an unknown option takes a value; what follows it is no trouble of its own.
+                may_have_value = !matches!(trouble, Trouble::Stray | Trouble::Glued(_)) && !text.contains('=');
+                troubles.push((index, trouble));
+            }
         }
     }
     troubles.extend(waits_for_value.map(|index| (index, Trouble::NoValue)));
@@ -129,12 +141,10 @@ fn read_long(long: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
         return Err(Trouble::OfOldCasaDistro);
     }
     let Some(flag) = flag_table::by_name(name) else {
-        if let Some((name, value)) = name.split_once(char::is_whitespace)
+        if let Some((name, _)) = name.split_once(char::is_whitespace)
             && flag_table::by_name(name).is_some_and(|flag| flag.takes_value)
         {
-            let rest = long[name.len()..].trim_start();
-            debug_assert!(rest.starts_with(value.trim_start()));
-            return Err(Trouble::Glued(format!("--{name}={rest}")));
+            return Err(Trouble::Glued(format!("--{name}={}", long[name.len()..].trim_start())));
         }
         return Err(match name {
             name if flag_table::BEFORE_RUN.contains(&name) => Trouble::BeforeRun,
@@ -294,6 +304,8 @@ mod tests {
             (json!(["-B /a:/b"]), Severity::Error, 1),
             (json!(["--privileged"]), Severity::Error, 1),
             (json!(["--gpus=all"]), Severity::Error, 0),
+            (json!(["--gpus", "all"]), Severity::Error, 0),
+            (json!(["--bnd", "/a:/b", "-e"]), Severity::Warning, 1),
             (json!(["--net=host"]), Severity::Error, 0),
             (json!(["--debug"]), Severity::Error, 1),
             (json!(["--writeable-tmpfs"]), Severity::Warning, 1),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::layers::{Entry, Layer, Layers, layers, step};
+use super::layers::{Entry, Layer, Layers, layers, outcome, step};
 use super::python_format::repaired;
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
@@ -52,7 +52,7 @@ const MOUNTED_BY_3X: [&str; 2] = ["/casa/home", "/casa/host"];
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     let merged = layers.merged();
     let mut findings = Vec::new();
@@ -84,7 +84,7 @@ fn run(facts: &Facts) -> Outcome {
             }
         }
     }
-    Outcome::of(findings)
+    outcome(findings)
 }
 
 fn evidence(layer: &Layer<'_>, key: &str) -> String {

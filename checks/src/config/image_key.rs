@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::layers::layers;
+use super::layers::{layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Change, FindingKind, Safety, Severity};
@@ -32,9 +32,12 @@ static IMAGE_VARIABLE: FindingKind = FindingKind {
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
-    let Some(layer) = layers.last_with("image") else { return Outcome::Pass };
+    // An image of the user's file that hides the environment's is another finding, whose cure brings this one back.
+    let own = layers.own();
+    let layer = if own.object.contains_key("image") { Some(own) } else { layers.last_with("image") };
+    let Some(layer) = layer else { return Outcome::Pass };
     let Some(image) = layer.object["image"].as_str() else { return Outcome::Pass };
     let home_first = image.starts_with("~/");
     if !(image.contains(['$', '{', '}']) || home_first) {
@@ -53,7 +56,7 @@ fn run(facts: &Facts) -> Outcome {
         (_, Some(rest), Some(home)) if plain(rest) => Some((format!("{}/{rest}", home.trim_end_matches('/')), Safety::Confirm)),
         _ => None,
     };
-    Outcome::of(vec![match cure {
+    outcome(vec![match cure {
         Some((right, safety)) => {
             let edit = layer.edit("/image", Change::Set { to: Value::String(right.clone()) }, &IMAGE_VARIABLE);
             found.fix(format!("Write the path itself, {}", Value::from(right)), safety, [edit])

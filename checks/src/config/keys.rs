@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::layers::{Layer, Layers, kind_of, layers, step};
+use super::layers::{Layer, Layers, kind_of, layers, outcome, step};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
@@ -88,7 +88,7 @@ const KEYS: [(&str, Kind, bool); 15] = [
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     let mut findings = missing_keys(&layers);
     findings.extend(container_type(&layers));
@@ -100,7 +100,7 @@ fn run(facts: &Facts) -> Outcome {
         }
     }
     findings.extend(clashes(&layers));
-    Outcome::of(findings)
+    outcome(findings)
 }
 
 fn missing_keys(layers: &Layers<'_>) -> Vec<Finding> {

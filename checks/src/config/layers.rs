@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::check::Outcome;
 use crate::facts::{ConfigFile, Environment, Facts};
-use crate::finding::{Change, Edit, FindingKind};
+use crate::finding::{Change, Edit, Finding, FindingKind, Safety};
 
 /// A readable configuration file.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +135,36 @@ pub(super) struct Entry<'a> {
     pub(super) value: &'a Value,
     /// Its JSON pointer.
     pub(super) pointer: String,
+}
+
+/// What stands in the facts in the place of a secret, or at the end of a text that holds one.
+pub(super) const HIDDEN: &str = "(hidden)";
+
+/// The outcome of a check. The facts do not hold the secrets of the configuration, so an edit that would write such a text
+/// back would destroy it: it becomes advice to do the same by hand.
+pub(super) fn outcome(mut findings: Vec<Finding>) -> Outcome {
+    for finding in &mut findings {
+        let destroys = |edit: &Edit| matches!(&edit.change, Change::Set { to } if holds_hidden(to));
+        if finding.edits.iter().any(destroys) {
+            finding.edits.clear();
+            for advice in &mut finding.advice {
+                if advice.safety != Safety::Manual {
+                    advice.safety = Safety::Manual;
+                    advice.text.push_str(" (by hand: the text holds a secret, which casa-doctor does not keep)");
+                }
+            }
+        }
+    }
+    Outcome::of(findings)
+}
+
+fn holds_hidden(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(HIDDEN),
+        Value::Array(list) => list.iter().any(holds_hidden),
+        Value::Object(map) => map.values().any(holds_hidden),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// A key as a step of a JSON pointer (RFC 6901).

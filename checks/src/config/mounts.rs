@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::layers::{Entry, Layer, Layers, layers, shell_word, step};
+use super::layers::{Entry, Layer, Layers, layers, outcome, shell_word, step};
 use super::python_format::variable_references;
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, Mount, ProbeId};
@@ -53,7 +53,7 @@ const BUILT_IN: [&str; 3] = ["/casa/host", "/host", "/run/shm"];
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     let mut findings = Vec::new();
     for layer in &layers.all {
@@ -66,7 +66,7 @@ fn run(facts: &Facts) -> Outcome {
     findings.extend(missing_mounts(&layers));
     match (findings.is_empty(), &layers.environment.merged) {
         (true, None) => Outcome::Skipped("the user's configuration file cannot be used".to_owned()),
-        _ => Outcome::of(findings),
+        _ => outcome(findings),
     }
 }
 

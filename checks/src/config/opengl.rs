@@ -1,6 +1,6 @@
 //! Is a wish for an OpenGL mode written where casa_distro drops it?
 
-use super::layers::{Layer, Layers, layers};
+use super::layers::{Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Environment, Facts, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
@@ -48,9 +48,9 @@ fn run(facts: &Facts) -> Outcome {
             let nv = nv_elements(&layers).into_iter().map(|(layer, key, pointer)| nv_finding(&layer, key, &pointer));
             let software =
                 software_entries(&layers).into_iter().map(|(layer, key, pointer)| software_finding(&layer, key, &pointer));
-            Outcome::of(nv.chain(software).collect())
+            outcome(nv.chain(software).collect())
         }
-        Err(outcome) => outcome,
+        Err(none) => none,
     }
 }
 

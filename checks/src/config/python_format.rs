@@ -34,31 +34,33 @@ pub struct Field<'a> {
 ///
 /// The text of Python's `ValueError`.
 pub fn parse(text: &str) -> Result<Vec<Segment<'_>>, String> {
-    let mut segments = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        if at > 0 {
-            segments.push(Segment::Text(&rest[..at]));
-        }
-        let brace = if rest.as_bytes()[at] == b'{' { '{' } else { '}' };
-        rest = &rest[at + 1..];
-        if rest.starts_with(brace) {
-            segments.push(Segment::Brace(brace));
-            rest = &rest[1..];
-        } else if brace == '}' {
-            return Err("Single '}' encountered in format string".to_owned());
-        } else if rest.is_empty() {
-            return Err("Single '{' encountered in format string".to_owned());
-        } else {
-            let (field, length) = parse_field(rest)?;
-            segments.push(Segment::Field(field));
-            rest = &rest[length..];
-        }
+    std::iter::from_fn(|| next_segment(&mut rest)).collect()
+}
+
+/// The first segment of a text, which is cut off; `None` at its end. After an error there is nothing more to read.
+fn next_segment<'a>(rest: &mut &'a str) -> Option<Result<Segment<'a>, String>> {
+    let text = *rest;
+    let brace = text.chars().next()?;
+    if !matches!(brace, '{' | '}') {
+        let (before, after) = text.split_at(text.find(['{', '}']).unwrap_or(text.len()));
+        *rest = after;
+        return Some(Ok(Segment::Text(before)));
     }
-    if !rest.is_empty() {
-        segments.push(Segment::Text(rest));
+    let after = &text[1..];
+    if let Some(after) = after.strip_prefix(brace) {
+        *rest = after;
+        return Some(Ok(Segment::Brace(brace)));
     }
-    Ok(segments)
+    *rest = "";
+    Some(if brace == '}' || after.is_empty() {
+        Err(format!("Single '{brace}' encountered in format string"))
+    } else {
+        parse_field(after).map(|(field, length)| {
+            *rest = &after[length..];
+            Segment::Field(field)
+        })
+    })
 }
 
 /// Takes the field apart that begins after an opening brace; tells how many bytes it has, closing brace included.
@@ -122,7 +124,8 @@ pub fn look_up(field: &Field<'_>, merged: &Value) -> Result<String, String> {
     let first_end = field.name.find(['.', '[']).unwrap_or(field.name.len());
     let first = &field.name[..first_end];
     if first.is_empty() || first.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("IndexError: Replacement index out of range for positional args tuple".to_owned());
+        let index = if first.is_empty() { "0" } else { first };
+        return Err(format!("IndexError: Replacement index {index} out of range for positional args tuple"));
     }
     let mut value = merged.get(first).ok_or_else(|| format!("KeyError: {}", python_quoted(first)))?;
     let mut rest = &field.name[first_end..];
@@ -171,8 +174,10 @@ fn python_quoted(text: &str) -> String {
 ///
 /// The exception that it would die with.
 pub fn stock_reads(text: &str, merged: &Value) -> Result<(), String> {
-    for segment in parse(text).map_err(|message| format!("ValueError: {message}"))? {
-        if let Segment::Field(field) = segment {
+    let mut rest = text;
+    // One after the other, as Python goes: of several troubles the first one is told.
+    while let Some(segment) = next_segment(&mut rest) {
+        if let Segment::Field(field) = segment.map_err(|message| format!("ValueError: {message}"))? {
             look_up(&field, merged)?;
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::layers::{Entry, Layer, layers};
+use super::layers::{Entry, Layer, layers, outcome};
 use super::python_format::{Piece, Style, pieces, repaired, stock_reads};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
@@ -34,7 +34,7 @@ static BRACES: FindingKind = FindingKind {
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     let merged = layers.merged();
     let mut findings = Vec::new();
@@ -51,7 +51,7 @@ fn run(facts: &Facts) -> Outcome {
             }
         }
     }
-    Outcome::of(findings)
+    outcome(findings)
 }
 
 /// Why stock casa_distro cannot read a text as it is meant; `None` when it can.

@@ -1,12 +1,12 @@
 //! Made-up environments for the tests of this family.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::check::{Check, Outcome};
 use crate::facts::*;
-use crate::finding::{Change, Finding};
+use crate::finding::{Change, Edit, Finding};
 
 /// An environment `/env` whose file holds this; every key is on line 2.
 pub(super) fn facts(config: &Value) -> Facts {
@@ -190,5 +190,109 @@ fn no_check_panics_whatever_stands_in_the_keys() {
                 let _ = check.judge(&facts);
             }
         }
+    }
+}
+
+#[test]
+fn no_edit_writes_a_hidden_secret_back() {
+    let config = json!({
+        "container_type": "singularity",
+        "container_options": ["--env API_KEY=(hidden)"],
+        "container_gui_options": ["--env=DISPLAY=:0,API_KEY=(hidden)"],
+        "env": {"A": "${HOME} KEY=(hidden)"},
+        "container_env": {"B": "${HOME} KEY=(hidden)"},
+    });
+    let facts = facts_with_user(&config, Some(&json!({"container_options": "--env=API_KEY=(hidden)"})));
+    let checks = ["config-display", "config-flags", "config-generation", "config-keys", "config-substitution"];
+    for check in super::CHECKS.iter().filter(|check| checks.contains(&check.id)) {
+        let told = findings(check, &facts);
+        assert!(
+            told.iter().any(|finding| finding.advice.iter().any(|advice| advice.text.contains("by hand: the text holds"))),
+            "{}",
+            check.id
+        );
+        assert!(!format!("{:?}", edits(check, &facts)).contains("(hidden)"), "{}", check.id);
+    }
+}
+
+/// Makes the edits of one file in a value, as the part that writes files is told to: all places are those of the value as
+/// it was. A stand-in for that part.
+fn apply(value: &Value, edits: &[Edit]) -> Value {
+    let mut value = value.clone();
+    let split = |pointer: &str| {
+        let (parent, last) = pointer.rsplit_once('/').unwrap();
+        (parent.to_owned(), last.replace("~1", "/").replace("~0", "~"))
+    };
+    for edit in edits {
+        if let Change::Set { to } = &edit.change {
+            let (parent, last) = split(&edit.key);
+            if value.pointer(&parent).is_none() {
+                value[parent.trim_start_matches('/')] = json!({});
+            }
+            match value.pointer_mut(&parent).unwrap() {
+                Value::Array(list) => list[last.parse::<usize>().unwrap()] = to.clone(),
+                other => other[last.as_str()] = to.clone(),
+            }
+        }
+    }
+    let mut removed: Vec<_> = edits.iter().filter(|edit| edit.change == Change::Remove).map(|edit| split(&edit.key)).collect();
+    removed.sort_by_key(|(_, last)| std::cmp::Reverse(last.parse::<usize>().unwrap_or_default()));
+    for (parent, last) in removed {
+        match value.pointer_mut(&parent).unwrap() {
+            Value::Array(list) => drop(list.remove(last.parse().unwrap())),
+            other => drop(other.as_object_mut().unwrap().shift_remove(&last).expect("an edit removes what is there")),
+        }
+    }
+    // What is deeper is renamed first, so that the parents still have their names.
+    let mut renamed: Vec<_> = edits.iter().filter(|edit| matches!(edit.change, Change::Rename { .. })).collect();
+    renamed.sort_by_key(|edit| std::cmp::Reverse(edit.key.matches('/').count()));
+    for edit in renamed {
+        let Change::Rename { to } = &edit.change else { continue };
+        let (parent, last) = split(&edit.key);
+        let object = value.pointer_mut(&parent).unwrap().as_object_mut().unwrap();
+        let mut moved = object.shift_remove(&last).unwrap();
+        if let (Some(existing), Some(moved)) = (object.get(to).and_then(Value::as_object), moved.as_object_mut()) {
+            moved.extend(existing.clone());
+        }
+        object.insert(to.clone(), moved);
+    }
+    value
+}
+
+#[test]
+fn after_all_edits_no_check_wants_another() {
+    let base = json!({"name": "n", "system": "ubuntu-22.04", "distro": "d", "container_type": "Singularity", "image": "{directory}/a.sif"});
+    for messy in [
+        json!({"env": {"A": "${HOME}_x", "N": 4, "DISPLAY": ":0", "SOFTWARE_OPENGL": "${X}", "J": "{\"a\": {}}", "Z": null},
+               "mounts": {"/home": null, "/gone/${USER}": "${DATA}/x", "/q": null}}),
+        json!({"container_options": ["--nv", "--softgl", "--bind /a:/b", "--nv", "--no-nv", "--cpus", 2, "--debug", "--bnd=/x", "--rm"],
+               "container_gui_options": ["--env", "DISPLAY=:0", "--nv", null]}),
+        json!({"container_options": ["--env", "DISPLAY=:0", "--softgl", "--env=DISPLAY=:1"]}),
+        json!({"container_env": {"A": "%(system)s ${USER}", "B": "{", "CASA_SYSTEM": "%(system)s", "N": 1},
+               "container_gui_env": {"DISPLAY": ":0", "XAUTHORITY": "x"}, "gui_env": {"DISPLAY": "${DISPLAY}"},
+               "container_mounts": {"/a": null, "/casa/home": "x"}, "container_volumes": {"/v": "/w", "/v2": "/a"},
+               "distro_name": "old", "casa_branch": "b"}),
+    ] {
+        let mut own = base.clone();
+        own.as_object_mut().unwrap().extend(messy.as_object().unwrap().clone());
+        let user = json!({"image": "b.sif", "mounts": {"/mnt": null, "/x": null}, "container_options": ["--nv"]});
+        let all = |own: &Value, user: &Value| {
+            let facts = facts_with_user(own, Some(user));
+            let found: Vec<_> = super::CHECKS
+                .iter()
+                .flat_map(|check| match check.judge(&facts) {
+                    Outcome::Findings(findings) => findings,
+                    Outcome::Pass => Vec::new(),
+                    other => panic!("{}: {other:?}", check.id),
+                })
+                .collect();
+            found.into_iter().flat_map(|finding| finding.edits).partition::<Vec<Edit>, _>(|edit| edit.file.starts_with("/env"))
+        };
+        let (own_edits, user_edits) = all(&own, &user);
+        let places: BTreeSet<_> = own_edits.iter().map(|edit| (&edit.key, matches!(edit.change, Change::Rename { .. }))).collect();
+        assert_eq!(places.len(), own_edits.len(), "two edits of one place: {own_edits:#?}");
+        let (own, user) = (apply(&own, &own_edits), apply(&user, &user_edits));
+        let (own_again, user_again) = all(&own, &user);
+        assert!(own_again.is_empty() && user_again.is_empty(), "{own:#}\n{own_again:#?}\n{user_again:#?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Does the user's file change what only an environment's file should say?
 
-use super::layers::layers;
+use super::layers::{layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Change, FindingKind, Safety, Severity};
@@ -42,7 +42,7 @@ const KEYS: [(&str, bool); 8] = [
 fn run(facts: &Facts) -> Outcome {
     let layers = match layers(facts) {
         Ok(layers) => layers,
-        Err(outcome) => return outcome,
+        Err(none) => return none,
     };
     let Some(user) = layers.all.iter().find(|layer| layer.is_user) else { return Outcome::Pass };
     let own = layers.own();
@@ -66,7 +66,7 @@ fn run(facts: &Facts) -> Outcome {
         };
         findings.push(finding);
     }
-    Outcome::of(findings)
+    outcome(findings)
 }
 
 #[cfg(test)]

@@ -89,23 +89,22 @@ fn whole(facts: &Facts) -> Outcome {
             findings.push(finding.advise("Download or copy the image again. The cut file is of no use."));
         }
     }
-    if let (Some(machine), Some(arch)) = (&facts.machine, image.sif.as_ref().and_then(|sif| sif.arch.as_deref())) {
-        if go_name(&machine.arch).is_some_and(|name| name != arch && !runs_too(name, arch)) {
-            findings.push(
-                OTHER_ARCHITECTURE
-                    .found()
-                    .evidence(format!("the header of {} names \"{arch}\"", path.display()))
-                    .evidence(format!("this machine is \"{}\"", machine.arch))
-                    .advise("Use an image that is made for this processor, or another machine."),
-            );
-        }
+    let arch = image.sif.as_ref().and_then(|sif| sif.arch.as_deref());
+    if let (Some(machine), Some(arch)) = (&facts.machine, arch)
+        && go_name(&machine.arch).is_some_and(|name| name != arch && !runs_too(name, arch))
+    {
+        findings.push(
+            OTHER_ARCHITECTURE
+                .found()
+                .evidence(format!("the header of {} names \"{arch}\"", path.display()))
+                .evidence(format!("this machine is \"{}\"", machine.arch))
+                .advise("Use an image that is made for this processor, or another machine."),
+        );
     }
-    if findings.is_empty() {
-        if let Some(reason) = image.unknown.get("sif") {
-            return Outcome::Unknown(format!("the header of the image cannot be used: {reason}"));
-        }
+    match image.unknown.get("sif") {
+        Some(reason) if findings.is_empty() => Outcome::Unknown(format!("the header of the image cannot be used: {reason}")),
+        _ => Outcome::of(findings),
     }
-    Outcome::of(findings)
 }
 
 /// Go's name of a processor that Rust names otherwise; `None` for those that no image is made for.

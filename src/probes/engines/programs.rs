@@ -71,13 +71,26 @@ pub(super) fn version(host: &dyn Host, kind: EngineKind, program: &Path, limit: 
     let command = Command::new(program, limit).arg("--version").env("LC_ALL", "C");
     let output = host.run(&command);
     if !output.success() {
-        let said = output.stderr_text().lines().map(str::trim).find(|line| !line.is_empty()).map(|line| format!(": {line}"));
+        let said = without_colours(&output.stderr_text());
+        let said = said.lines().map(str::trim).find(|line| !line.is_empty()).map(|line| format!(": {line}"));
         return Err(format!("\"{} --version\" {}{}", program.display(), output.end_in_words(), said.unwrap_or_default()));
     }
     let text = output.stdout_text();
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     parse(kind, line)
         .ok_or_else(|| format!("\"{} --version\" printed {line:?}, which is no version of {}", program.display(), kind.program()))
+}
+
+/// The text without the escape sequences that Apptainer writes even into a pipe: ESC, `[`, parameters, a letter (ECMA-48).
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.strip_prefix('[').unwrap_or(part);
+        let end = rest.find(|c: char| ('@'..='~').contains(&c)).map_or(rest.len(), |end| end + 1);
+        plain.push_str(rest.get(end..).unwrap_or_default());
+    }
+    plain
 }
 
 /// Reads `apptainer version 1.4.5`, `singularity-ce version 4.1.0`, `singularity version 3.8.7-1.el8`, the bare `2.5.2-dist` of
@@ -162,9 +175,9 @@ mod tests {
             &["apptainer", "--version"],
             127,
             "",
-            "\nerror while loading shared libraries: libseccomp.so.2\n",
+            "\n\u{1b}[31mFATAL:  \u{1b}[0m libseccomp.so.2 is missing\n",
         );
         let error = version(&host, EngineKind::Apptainer, Path::new("/usr/bin/apptainer"), Duration::from_secs(1)).unwrap_err();
-        assert!(error.contains("status 127") && error.contains("libseccomp"), "{error}");
+        assert!(error.ends_with("status 127: FATAL:   libseccomp.so.2 is missing"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::magic;
+use crate::casa_distro::{ImageLookUp, look_up_image};
 use crate::host::Host;
 
 /// What the look-up gave.
@@ -22,24 +23,16 @@ pub(super) struct Located {
 
 /// Looks for the image as casa_distro 3 does, and then where people move images to.
 pub(super) fn locate(host: &dyn Host, directory: &Path, configured: &str) -> Located {
-    let path = directory.join(configured);
-    let exists = host.exists(&path);
+    let ImageLookUp { path, exists, used, .. } = look_up_image(host, directory, configured);
     if exists != Some(false) {
-        return Located { used: (exists == Some(true)).then(|| path.clone()), path, exists, candidates: Vec::new() };
+        return Located { path, exists, used, candidates: Vec::new() };
     }
     let mut folders: Vec<PathBuf> = Vec::new();
-    // casa_distro also joins the image to the directory with its links resolved.
-    let real = host.canonicalize(directory).map(|real| real.join(configured)).ok();
-    if let Some(real) = real.filter(|real| host.exists(real) == Some(true)) {
-        return Located { path, exists, used: Some(real), candidates: Vec::new() };
-    }
     folders.extend(path.parent().map(Path::to_owned));
     folders.extend(directory.ancestors().take(3).map(Path::to_owned));
     folders.extend(host.env("CASA_BASE_DIRECTORY").filter(|value| !value.is_empty()).map(PathBuf::from));
     folders.extend(host.identity().home.map(|home| home.join("casa_distro")));
     let candidates = candidates(host, &path, &folders);
-    // Another patch of the same version, in the same folder, is what casa_distro takes by itself.
-    let used = candidates.iter().find(|candidate| candidate.parent() == path.parent()).cloned();
     Located { path, exists, used, candidates }
 }
 
@@ -188,8 +181,9 @@ mod tests {
             .file("/disk/envs/brainvisa/conf/casa_distro.json", "{}")
             .file("/disk/envs/image.sif", sif())
             .symlink("/home/anna/brainvisa", "/disk/envs/brainvisa");
-        // The kernel itself resolves the link here; the configured path exists without any look-up.
+        // casa_distro takes ".." away from the text of the path, finds nothing, and tries the directory's real path next.
         let located = locate(&host, Path::new("/home/anna/brainvisa"), "../image.sif");
-        assert_eq!(located.exists, Some(true));
+        assert_eq!(located.exists, Some(false));
+        assert_eq!(located.used.as_deref(), Some(Path::new("/disk/envs/image.sif")));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::host::{LiveHost, RecordedHost};
+use crate::probes::child::tests::SelfHost;
 
 fn environment(directory: &Path, configuration: Value) -> Environment {
     Environment {
@@ -108,8 +109,8 @@ fn described_files_that_are_broken() {
     assert!(cut.unknown["contents"].contains("cut short"));
     assert!(cut.part_file);
     // The partition is no squashfs.
-    let damaged = probe_of(&sif, 0o644);
-    assert!(damaged.contents.is_none() && damaged.unknown["contents"].contains("squashfs"), "{:?}", damaged.unknown);
+    let damaged = read_contents(Box::new(io::Cursor::new(sif.clone())), 4096).unwrap_err().to_string();
+    assert!(damaged.contains("squashfs"), "{damaged}");
     let encrypted = probe_of(&sif::tests::written(5, b"x"), 0o644);
     assert!(encrypted.unknown["contents"].contains("encrypted"));
     let unreadable = probe_of(&sif, 0o000);
@@ -123,7 +124,7 @@ fn described_files_that_are_broken() {
 fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
     use std::io::Write;
     use std::os::unix::fs::symlink;
-    let Some(mksquashfs) = LiveHost.which("mksquashfs".as_ref()) else { return };
+    let mksquashfs = LiveHost.which("mksquashfs".as_ref()).expect("mksquashfs is missing: run tests/lab/setup");
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("root");
     let file = |path: &str, content: &[u8]| {
@@ -143,7 +144,7 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
     file("etc/glvnd/egl_vendor.d/10_nvidia.json", b"{}");
     symlink("usr/lib", root.join("lib")).unwrap();
     symlink("/usr/lib/os-release", root.join("etc/os-release")).unwrap();
-    let of_directory = probe_with(LiveHost, directory.path(), json!({"image": "root"})).contents.unwrap();
+    let of_directory = probe_with(SelfHost::default(), directory.path(), json!({"image": "root"})).contents.unwrap();
     assert!(of_directory.glibc.as_deref().is_some_and(|version| version.starts_with("2.")), "{of_directory:?}");
     assert_eq!(of_directory.mesa.as_deref(), Some("25.0.7"));
     assert_eq!((of_directory.glvnd, of_directory.software_mesa), (Some(false), Some(true)));
@@ -159,13 +160,13 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
         ]);
         let output = LiveHost.run(&command);
         assert!(output.success(), "{}", output.stderr_text());
-        let bare = probe_with(LiveHost, directory.path(), json!({"image": squashfs}));
+        let bare = probe_with(SelfHost::default(), directory.path(), json!({"image": squashfs}));
         assert_eq!(bare.kind, Some(ImageKind::Squashfs));
         assert_eq!(bare.contents.as_ref(), Some(&of_directory), "{compression}: {:?}", bare.unknown);
         let bytes = LiveHost.read(&squashfs, 64 << 20).unwrap();
         let sif = directory.path().join(format!("{compression}.sif"));
         std::fs::File::create(&sif).unwrap().write_all(&sif::tests::written(1, &bytes)).unwrap();
-        let image = probe_with(LiveHost, directory.path(), json!({"image": format!("{compression}.sif")}));
+        let image = probe_with(SelfHost::default(), directory.path(), json!({"image": format!("{compression}.sif")}));
         assert_eq!((image.kind, image.contents.as_ref()), (Some(ImageKind::Sif), Some(&of_directory)));
         // Damaged anywhere, it must end with a reason or with less, never with a panic.
         for at in (0..bytes.len()).step_by(bytes.len() / 40 + 1) {
@@ -176,4 +177,46 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
         }
         assert!(read_contents(Box::new(io::Cursor::new(bytes[..bytes.len() / 2].to_vec())), 0).is_err());
     }
+}
+
+/// A real SIF by the real apptainer around a real squashfs: whole, with a part taken out again, and cut.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_real_sif_is_read_as_apptainer_lists_it() {
+    use std::io::Write;
+    let tools = ["apptainer", "mksquashfs"].map(|tool| LiveHost.which(tool.as_ref()));
+    let [Some(apptainer), Some(mksquashfs)] = tools else { panic!("apptainer or mksquashfs is missing: run tests/lab/setup") };
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir_all(at("root/casa")).unwrap();
+    std::fs::File::create(at("root/casa/image_id")).unwrap().write_all(br#"{"image_id": "5d1a"}"#).unwrap();
+    let run = |program: &Path, args: &[&str]| {
+        let mut command = crate::host::Command::new(program, Duration::from_secs(60)).args(args.iter().copied());
+        command.current_dir = Some(directory.path().to_owned());
+        let output = LiveHost.run(&command);
+        assert!(output.success(), "{args:?}: {}", output.stderr_text());
+    };
+    run(&mksquashfs, &["root", "x.squashfs", "-noappend", "-no-progress", "-quiet"]);
+    run(&apptainer, &["sif", "new", "x.sif"]);
+    run(&apptainer, &["sif", "add", "--datatype", "1", "x.sif", "root/casa/image_id"]);
+    run(
+        &apptainer,
+        &["sif", "add", "--datatype", "4", "--parttype", "2", "--partfs", "1", "--partarch", "2", "x.sif", "x.squashfs"],
+    );
+    let probe_of =
+        |name: &str| probe_with(SelfHost::default(), directory.path(), json!({"image": name, "container_type": "singularity"}));
+    let whole = probe_of("x.sif");
+    let sif = whole.sif.unwrap();
+    assert_eq!((sif.arch.as_deref(), sif.filesystem.as_deref()), (Some("amd64"), Some("squashfs")));
+    assert_eq!(Some(sif.end), whole.size);
+    assert_eq!(whole.contents.unwrap().image_id.as_deref(), Some("5d1a"));
+    let bytes = LiveHost.read(&at("x.sif"), 64 << 20).unwrap();
+    std::fs::File::create(at("cut.sif")).unwrap().write_all(&bytes[..bytes.len() - 1]).unwrap();
+    let cut = probe_of("cut.sif");
+    assert_eq!(cut.sif.unwrap().end, bytes.len() as u64);
+    assert!(cut.contents.is_none() && cut.unknown["contents"].contains("cut short"));
+    run(&apptainer, &["sif", "del", "1", "x.sif"]);
+    let smaller = probe_of("x.sif");
+    assert!(smaller.sif.unwrap().end <= smaller.size.unwrap());
+    assert!(smaller.contents.is_some(), "{:?}", smaller.unknown);
 }

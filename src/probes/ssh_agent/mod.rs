@@ -129,10 +129,11 @@ mod tests {
         use super::*;
         use crate::host::LiveHost;
 
-        const SHORT: Duration = Duration::from_millis(320);
+        /// Long enough for a loaded machine; only a hung agent uses it up.
+        const LONG: Duration = Duration::from_secs(20);
 
         fn state_at(path: impl AsRef<Path>) -> AgentState {
-            ask(&LiveHost, path.as_ref(), SHORT)
+            ask(&LiveHost, path.as_ref(), LONG)
         }
 
         /// A real ssh-agent that dies with the test.
@@ -155,7 +156,8 @@ mod tests {
                 let socket = directory.path().join("agent");
                 let process = command("ssh-agent").arg("-D").arg("-a").arg(&socket).spawn().ok()?;
                 let started = Instant::now();
-                while !socket.exists() && started.elapsed() < Duration::from_secs(10) {
+                // The socket stands there before anybody listens behind it.
+                while LiveHost.connect(&Address::Unix(socket.clone()), LONG).is_err() && started.elapsed() < LONG {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Some(Self { process, directory })
@@ -225,7 +227,7 @@ mod tests {
             let Some(agent) = Agent::start() else { return };
             agent.signal(rustix::process::Signal::STOP);
             let started = Instant::now();
-            let state = state_at(agent.socket());
+            let state = ask(&LiveHost, &agent.socket(), Duration::from_millis(320));
             let elapsed = started.elapsed();
             agent.signal(rustix::process::Signal::CONT);
             assert_eq!(state, AgentState::Hung { limit_ms: 320 });

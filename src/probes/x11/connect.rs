@@ -17,8 +17,6 @@ use crate::xauthority::Entry;
 
 /// Where the sockets of local displays are.
 pub(super) const SOCKET_DIRECTORY: &str = "/tmp/.X11-unix";
-/// What is left of the time for saying that a host did not answer, before its thread is given up.
-const THREAD_GRACE: Duration = Duration::from_millis(20);
 
 /// A connection to an X server all of whose waits are bounded.
 pub(super) type Connection = RustConnection<Timed>;
@@ -88,23 +86,55 @@ pub(super) fn targets(display: &DisplayName) -> Vec<Target> {
 /// Connects a socket, by the deadline.
 pub(super) fn dial(host: &Arc<dyn Host>, address: &Address, deadline: Instant) -> Result<(DefaultStream, Peer), Refusal> {
     let socket = match address {
-        Address::Tcp { host: name, .. } => {
-            let (host, wanted) = (Arc::clone(host), address.clone());
-            // The lookup of a name cannot be interrupted: the thread that waits for it is given up.
-            let opened = within(deadline, move |limit| open(host.as_ref(), &wanted, limit.saturating_sub(THREAD_GRACE)));
-            opened.ok_or_else(|| Refusal::new(Kind::Unresolvable, format!("the name service did not answer about \"{name}\"")))?
-        }
-        _ => open(host.as_ref(), address, deadline.saturating_duration_since(Instant::now())),
+        Address::Tcp { host: name, port } => dial_tcp(host, name, *port, deadline)?,
+        _ => open(host.as_ref(), address, left(deadline)).map_err(|error| system_refusal(&error))?,
     };
-    let wrapped = socket.and_then(|socket| match socket {
+    let wrapped = match socket {
         #[cfg(unix)]
         Socket::Unix(stream) => DefaultStream::from_unix_stream(stream).map(|(stream, _)| (stream, Peer::Here)),
-        Socket::Tcp(stream) => {
-            let peer = peer_of(stream.peer_addr()?.ip());
-            DefaultStream::from_tcp_stream(stream).map(|(stream, _)| (stream, peer))
+        Socket::Tcp(stream) => stream.peer_addr().and_then(|peer| {
+            let (stream, _) = DefaultStream::from_tcp_stream(stream)?;
+            Ok((stream, peer_of(peer.ip())))
+        }),
+    };
+    wrapped.map_err(|error| system_refusal(&error))
+}
+
+/// Tries the addresses of a machine in turn. Of several failures the most telling one is kept: that this machine has no IPv6
+/// says nothing.
+fn dial_tcp(host: &Arc<dyn Host>, name: &str, port: u16, deadline: Instant) -> Result<Socket, Refusal> {
+    let addresses = match name.parse() {
+        Ok(address) => vec![address],
+        Err(_) => lookup(host, name, deadline)?,
+    };
+    let mut failure = Refusal::new(Kind::Unresolvable, format!("\"{name}\" has no address"));
+    for (tried, address) in (0_u32..).zip(&addresses) {
+        let others = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_sub(tried).max(1);
+        match open(host.as_ref(), &Address::Tcp { host: address.to_string(), port }, left(deadline) / others) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => {
+                let refusal = system_refusal(&error);
+                if tried == 0 || matches!(failure.kind, Kind::NetworkUnreachable | Kind::Other) {
+                    failure = refusal;
+                }
+            }
         }
-    });
-    wrapped.map_err(|error| Refusal::new(connect_kind(&error), words(&error)))
+    }
+    Err(failure)
+}
+
+/// The addresses of a name. A lookup cannot be interrupted: the thread that waits for it is given up at the deadline.
+fn lookup(host: &Arc<dyn Host>, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Refusal> {
+    let (asked, wanted) = (Arc::clone(host), name.to_owned());
+    match within(deadline, move || asked.lookup(&wanted)) {
+        Some(Ok(addresses)) => Ok(addresses),
+        Some(Err(error)) => Err(Refusal::new(Kind::Unresolvable, words(&error))),
+        None => Err(Refusal::new(Kind::Unresolvable, format!("the name service did not answer about \"{name}\""))),
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn open(host: &dyn Host, address: &Address, limit: Duration) -> io::Result<Socket> {
@@ -113,12 +143,11 @@ fn open(host: &dyn Host, address: &Address, limit: Duration) -> io::Result<Socke
 }
 
 /// Runs something that may hang in a thread of its own; `None` when it did not end by the deadline.
-pub(super) fn within<T: Send + 'static>(deadline: Instant, work: impl FnOnce(Duration) -> T + Send + 'static) -> Option<T> {
+pub(super) fn within<T: Send + 'static>(deadline: Instant, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = std::sync::mpsc::channel();
-    let limit = deadline.saturating_duration_since(Instant::now());
     // Nobody may be listening any more when it ends.
-    std::thread::spawn(move || drop(sender.send(work(limit))));
-    receiver.recv_timeout(limit).ok()
+    std::thread::spawn(move || drop(sender.send(work())));
+    receiver.recv_timeout(left(deadline)).ok()
 }
 
 /// libxcb looks for the cookies of 127.0.0.1 and ::1, and of no other loopback address, under this machine's name.
@@ -150,8 +179,10 @@ fn refusal(error: ConnectError, cookie_sent: bool) -> Refusal {
         ConnectError::IoError(error) => {
             let kind = match error.kind() {
                 io::ErrorKind::TimedOut => Kind::HandshakeTimeout,
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero => Kind::ClosedDuringHandshake,
-                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Kind::Reset,
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::WriteZero => Kind::ClosedDuringHandshake,
+                // A broken pipe is a reset of somebody who was faster: he left before our greeting came, so that he cannot
+                // have disliked the cookie in it.
+                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Kind::Reset,
                 _ if error.get_ref().is_some_and(|inner| inner.is::<NotX11>()) => Kind::NotX11,
                 _ => Kind::Other,
             };
@@ -187,6 +218,10 @@ fn refused(reason: &[u8], cookie_sent: bool) -> Refusal {
     Refusal::new(kind, if reason.is_empty() { "it refused without a reason".to_owned() } else { reason })
 }
 
+fn system_refusal(error: &io::Error) -> Refusal {
+    Refusal::new(connect_kind(error), words(error))
+}
+
 /// The kinds of failure of connecting a socket.
 fn connect_kind(error: &io::Error) -> Kind {
     match error.kind() {
@@ -197,8 +232,6 @@ fn connect_kind(error: &io::Error) -> Kind {
         io::ErrorKind::WouldBlock => Kind::BacklogFull,
         io::ErrorKind::TimedOut => Kind::ConnectTimeout,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Kind::Reset,
-        // The system's own error of this kind is about our address; a lookup that found nothing has no number.
-        io::ErrorKind::AddrNotAvailable if error.raw_os_error().is_none() => Kind::Unresolvable,
         _ => Kind::Other,
     }
 }
@@ -253,6 +286,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn errors_of_the_system_are_told_apart() {
         for (number, expected) in [
@@ -268,7 +302,6 @@ mod tests {
         ] {
             assert_eq!(connect_kind(&number.into()), expected, "{number}");
         }
-        assert_eq!(connect_kind(&io::Error::new(io::ErrorKind::AddrNotAvailable, "no address")), Kind::Unresolvable);
         assert_eq!(words(&rustix::io::Errno::NOENT.into()), "No such file or directory");
     }
 

@@ -147,7 +147,7 @@ impl<'a> Wallet<'a> {
         }
         let (host, wanted) = (Arc::clone(self.question.host), path.clone());
         let deadline = self.question.deadline.min(Instant::now() + READ_LIMIT);
-        let answer = within(deadline, move |_| {
+        let answer = within(deadline, move || {
             let owner = host.metadata(&wanted).ok().filter(|_| cfg!(unix)).map(|metadata| metadata.uid);
             (host.read(&wanted, FILE_LIMIT), owner)
         });

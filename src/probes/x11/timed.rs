@@ -39,6 +39,18 @@ impl Timed {
     }
 }
 
+impl Timed {
+    /// A peer that closed before it read what we sent has reset the connection. Linux tells the end first and keeps the reset
+    /// as the socket's pending error.
+    fn tell_reset(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Ok(Err(error)) = rustix::net::sockopt::socket_error(&self.stream) {
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
 impl Stream for Timed {
     #[cfg(unix)]
     fn poll(&self, mode: PollMode) -> io::Result<()> {
@@ -71,6 +83,9 @@ impl Stream for Timed {
 
     fn read(&self, buffer: &mut [u8], descriptors: &mut Vec<RawFdContainer>) -> io::Result<usize> {
         let length = self.stream.read(buffer, descriptors)?;
+        if length == 0 {
+            self.tell_reset()?;
+        }
         let bytes = buffer.get(..length).unwrap_or_default();
         if let Some(first) = bytes.first()
             && !self.greeted.swap(true, Ordering::Relaxed)

@@ -3,12 +3,15 @@
 //! Display numbers 150 to 199 belong to these tests, each number to one test. A server that is not installed fails its test.
 #![expect(clippy::disallowed_methods, reason = "tests start real servers and clients, which outlive one bounded command")]
 
+mod forwarding;
 mod servers;
 mod sockets;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -118,10 +121,11 @@ impl Host for Laboratory {
         LiveHost.which(program)
     }
     fn connect(&self, address: &Address, limit: Duration) -> io::Result<Box<dyn Stream>> {
-        if matches!(address, Address::Tcp { .. }) {
-            std::thread::sleep(self.lookup);
-        }
         LiveHost.connect(address, limit)
+    }
+    fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        std::thread::sleep(self.lookup);
+        LiveHost.lookup(name)
     }
     fn now(&self) -> SystemTime {
         LiveHost.now()

@@ -168,6 +168,12 @@ fn closing_and_resetting_are_told_apart() {
         thread::sleep(Duration::from_millis(50));
     });
     assert_eq!(failure(&resetting).0.kind, Kind::Reset);
+    // Whoever leaves before the greeting comes has not seen the cookie: that is no answer to it.
+    let leaving = behind_tcp(193, drop);
+    let home = tempfile::tempdir().unwrap();
+    for _ in 0..20 {
+        assert_eq!(Laboratory::new(&leaving, home.path()).failure().0.kind, Kind::Reset);
+    }
 }
 
 #[test]

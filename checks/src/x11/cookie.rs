@@ -1,0 +1,266 @@
+//! The cookie: missing, or not the right one.
+
+use super::shell_word;
+use super::sight::{Sight, cookie_words};
+use crate::facts::{Attempt, ConnectFailureKind as Kind, CookieFile, CookieState, Facts, Reach, X11, XServer};
+use crate::finding::{Finding, FindingKind, Severity};
+
+/// The X server wants a cookie and programs have none for it.
+pub(super) static MISSING: FindingKind = FindingKind {
+    id: "x11-cookie-missing",
+    code: "CD0104",
+    severity: Severity::Error,
+    title: "The X server asks for a cookie and programs find none",
+    why: "An X server lets in who knows its cookie, a secret in the file that XAUTHORITY names, or else in ~/.Xauthority. Programs \
+          find no cookie for this display there, and are refused. casa_distro 3 copies the cookie from there into the container, \
+          and says nothing when there is none.",
+    cure: "Point XAUTHORITY to the file with the cookie of this session, or log in again so that it is written. Where a session has \
+           no cookie at all, allow your own user: xhost +si:localuser:NAME.",
+    example: "Authorization required, but no authorization protocol specified\nError: Can't open display: :0",
+    since: "0.1.0",
+};
+
+/// The X server does not accept the cookie that programs send.
+pub(super) static REJECTED: FindingKind = FindingKind {
+    id: "x11-cookie-rejected",
+    code: "CD0105",
+    severity: Severity::Error,
+    title: "The X server does not accept the cookie: it is that of an earlier session",
+    why: "Every start of an X server and every ssh login makes a new cookie. A file that was copied, or a variable that was kept \
+          from an earlier session (in tmux, in a job, in a start-up file), still has the old one, and programs are refused.",
+    cure: "Log in again, or open a new terminal on the desktop. Remove copies of .Xauthority, and lines that set XAUTHORITY in \
+           start-up files.",
+    example: "Invalid MIT-MAGIC-COOKIE-1 key\nX11 connection rejected because of wrong authentication.",
+    since: "0.1.0",
+};
+
+/// The finding for a server that refused us, whatever cookie was tried.
+pub(super) fn judge(sight: Sight<'_>) -> Finding {
+    let rejected = sight.failure.kind == Kind::CookieRejected || sight.failure.cookie_sent;
+    let finding = match (rejected, sight.is_forwarded()) {
+        (true, true) => {
+            REJECTED.found().title("ssh does not accept the cookie of the forwarded display: it is that of an earlier login")
+        }
+        (true, false) => REJECTED.found(),
+        (false, true) => MISSING.found().title("ssh asks for the cookie of the forwarded display, and programs find none"),
+        (false, false) => missing(sight.cookie_file()),
+    };
+    let finding = sight.tell_cookies(sight.tell(finding));
+    if sight.is_forwarded() {
+        return of_forwarded(sight, finding);
+    }
+    let finding = of_file(sight.x11, finding);
+    let finding = match sight.reach() {
+        Reach::Remote => finding.advise(format!("Log in from {} with ssh -Y: that brings the cookie along.", sight.host())),
+        _ if rejected => finding.advise("Log out and in again, or open a new terminal on the desktop: it knows the new cookie."),
+        _ => finding,
+    };
+    match sight.session().and_then(|session| session.user.as_deref()) {
+        Some(user) if sight.reach() == Reach::Local => finding.advise_command(
+            "Or allow your own user, and nobody else, in a terminal of the desktop where windows do open.",
+            format!("xhost +si:localuser:{}", shell_word(user)),
+        ),
+        _ => finding.advise("Log out of the desktop and in again: that makes a new cookie and writes it where programs look."),
+    }
+}
+
+/// The finding for a server that let us in with a cookie that programs do not find.
+pub(super) fn of_programs(facts: &Facts, x11: &X11, server: &XServer) -> Option<Finding> {
+    let refused = x11.attempts.iter().find(|attempt| attempt.failure.is_some_and(is_refusal))?;
+    // A server that started afresh in between refused nobody: what programs send was accepted in the end.
+    let program_file = x11.cookies.first();
+    let sent_first = refused.cookie_from.as_ref();
+    let under_old_name =
+        program_file.is_some_and(|file| matches!(file.state, CookieState::Entries { matching: 0, other_host: 1.., .. }));
+    let place = server.cookie_from.as_ref()?;
+    let finding = match sent_first {
+        Some(_) => REJECTED.found(),
+        None => missing(program_file),
+    };
+    let display = x11.display.as_ref().map_or("", |display| &display.text);
+    let finding = finding.evidence(format!("DISPLAY={display}")).evidence(refusal_words(refused));
+    let finding = x11.cookies.iter().map(cookie_words).fold(finding, Finding::evidence);
+    let finding = finding.evidence(format!("{}: the cookie in {} opens the display", server.address, place.display()));
+    if program_file.is_some_and(|file| &file.path == place) {
+        let finding = if under_old_name {
+            finding.advise("The machine has got another name since the cookie was written. Log out and in again.")
+        } else {
+            finding.advise("An older cookie stands before the right one in the same file. Log out and in again.")
+        };
+        return Some(finding.advise("casa-doctor run hands the right cookie to the container by itself."));
+    }
+    let tmux = facts.session.as_ref().is_some_and(|session| session.multiplexer.is_some());
+    let finding = finding.advise_command(
+        "Point programs to the file with the right cookie, in this terminal.",
+        format!("export XAUTHORITY={}", shell_word(&place.to_string_lossy())),
+    );
+    Some(if tmux {
+        finding.advise("tmux and screen keep XAUTHORITY of their beginning: start a new session of them after a new login.")
+    } else {
+        finding.advise("A new terminal on the desktop knows it by itself; casa-doctor run hands it to the container.")
+    })
+}
+
+fn is_refusal(kind: Kind) -> bool {
+    matches!(kind, Kind::AuthorizationRequired | Kind::CookieRejected)
+}
+
+fn refusal_words(attempt: &Attempt) -> String {
+    match &attempt.cookie_from {
+        Some(path) => format!("{}: the server rejects the cookie from {}", attempt.address, path.display()),
+        None => format!("{}: the server asks for a cookie", attempt.address),
+    }
+}
+
+/// A missing cookie, with the reason in the title.
+fn missing(file: Option<&CookieFile>) -> Finding {
+    let title = match file.map(|file| (&file.state, file.source == "XAUTHORITY")) {
+        Some((CookieState::Missing, true)) => {
+            "XAUTHORITY names a file that does not exist, so programs have no cookie for the X server"
+        }
+        Some((CookieState::Unreadable { .. }, _)) => "The file with the cookies of the X server cannot be read",
+        Some((CookieState::Empty, _)) => "The file with the cookies of the X server is empty",
+        Some((CookieState::Malformed, _)) => "The file with the cookies of the X server is damaged",
+        Some((CookieState::Entries { matching: 0, other_host: 1.., .. }, _)) => {
+            "The cookie of the X server is stored under another name of this machine"
+        }
+        _ => MISSING.title,
+    };
+    MISSING.found().title(title)
+}
+
+/// What helps with the file that programs look at.
+fn of_file(x11: &X11, finding: Finding) -> Finding {
+    let Some(file) = x11.cookies.first() else { return finding };
+    let by_variable = file.source == "XAUTHORITY";
+    match &file.state {
+        CookieState::Missing | CookieState::Empty | CookieState::Malformed if by_variable => finding.advise_command(
+            "XAUTHORITY is left from an earlier session or set in a start-up file of the shell: unset it.",
+            "unset XAUTHORITY",
+        ),
+        CookieState::Unreadable { .. } => {
+            finding.advise_command("See who may read it.", format!("ls -l {}", shell_word(&file.path.to_string_lossy())))
+        }
+        CookieState::Malformed => finding.advise_command(
+            "Put the damaged file aside and log in again: it is written anew.",
+            format!("mv {0} {0}.damaged", shell_word(&file.path.to_string_lossy())),
+        ),
+        CookieState::Entries { matching: 0, other_host: 1.., .. } => {
+            finding.advise("The machine has got another name since the cookie was written. Log out and in again.")
+        }
+        _ => finding,
+    }
+}
+
+fn of_forwarded(sight: Sight<'_>, finding: Finding) -> Finding {
+    let finding = match sight.cookie_file() {
+        Some(file) if file.source == "XAUTHORITY" && !matches!(file.state, CookieState::Entries { matching: 1.., .. }) => finding
+            .advise_command(
+                "If XAUTHORITY is set in a start-up file of the shell, remove that, and unset it here.",
+                "unset XAUTHORITY",
+            ),
+        _ => finding,
+    };
+    finding.advise("Log in again with ssh -Y: sshd then writes a new cookie with xauth.").advise_command(
+        "If that does not help: xauth must be installed on this machine, and be able to write its file in the home directory.",
+        "xauth list",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::CHECK;
+    use super::super::testing::{connected, display, facts, only_finding, told, xorg};
+    use super::*;
+    use crate::check::Outcome;
+    use crate::facts::{ConnectFailure, Connection};
+
+    fn file(path: &str, source: &str, state: CookieState, accepted: Option<bool>) -> CookieFile {
+        CookieFile { path: path.into(), source: source.into(), state, accepted, owner: Some(1000) }
+    }
+
+    fn entries(matching: usize, other_host: usize) -> CookieState {
+        CookieState::Entries { total: matching + other_host, matching, other_host }
+    }
+
+    fn refused(cookies: Vec<CookieFile>) -> Facts {
+        let failure = ConnectFailure {
+            kind: Kind::AuthorizationRequired,
+            detail: "Authorization required, but no authorization protocol specified".into(),
+            address: Some("@/tmp/.X11-unix/X0".into()),
+            cookie_sent: false,
+        };
+        facts(X11 { display: display(":0", 0, Reach::Local), connection: Connection::Failed(failure), cookies, ..X11::default() })
+    }
+
+    #[test]
+    fn every_reason_for_a_missing_cookie_has_its_title() {
+        let mut titles = std::collections::BTreeSet::new();
+        for (source, state) in [
+            ("~/.Xauthority", CookieState::Missing),
+            ("XAUTHORITY", CookieState::Missing),
+            ("~/.Xauthority", CookieState::Unreadable { reason: "Permission denied".into() }),
+            ("~/.Xauthority", CookieState::Empty),
+            ("~/.Xauthority", CookieState::Malformed),
+            ("~/.Xauthority", entries(0, 1)),
+        ] {
+            let finding = only_finding(&CHECK, &refused(vec![file("/home/anna/.Xauthority", source, state.clone(), None)]));
+            assert_eq!(finding.kind.id, "x11-cookie-missing", "{state:?}");
+            assert!(finding.evidence.iter().any(|line| line.contains("/home/anna/.Xauthority")), "{finding:?}");
+            assert!(told(&finding).contains("xhost +si:localuser:anna"), "{finding:?}");
+            assert!(titles.insert(finding.title.clone().unwrap()), "{finding:?}");
+        }
+        let unset = only_finding(&CHECK, &refused(vec![file("/gone", "XAUTHORITY", CookieState::Missing, None)]));
+        assert!(told(&unset).contains("unset XAUTHORITY"));
+    }
+
+    fn let_in(first: CookieFile, sent: bool, opened_by: CookieFile) -> Facts {
+        let mut server = xorg();
+        server.cookie_from = Some(opened_by.path.clone());
+        let mut x11 = connected(server);
+        let (cookie_from, failure) =
+            if sent { (Some(first.path.clone()), Kind::CookieRejected) } else { (None, Kind::AuthorizationRequired) };
+        let attempt = Attempt { address: "@/tmp/.X11-unix/X0".into(), cookie_from, failure: Some(failure), after_ms: 1 };
+        x11.attempts.insert(0, attempt);
+        x11.cookies = if first.path == opened_by.path { vec![first] } else { vec![first, opened_by] };
+        facts(x11)
+    }
+
+    #[test]
+    fn a_cookie_that_only_casa_doctor_found_is_told_to_programs() {
+        let gdm = file("/run/user/1000/gdm/Xauthority", "gdm", entries(1, 0), Some(true));
+        let finding = only_finding(
+            &CHECK,
+            &let_in(file("/home/anna/.Xauthority", "~/.Xauthority", CookieState::Missing, None), false, gdm.clone()),
+        );
+        assert_eq!(finding.kind.id, "x11-cookie-missing");
+        assert!(told(&finding).contains("export XAUTHORITY=/run/user/1000/gdm/Xauthority"));
+
+        let stale = file("/tmp/old", "XAUTHORITY", entries(1, 0), Some(false));
+        let finding = only_finding(&CHECK, &let_in(stale, true, gdm));
+        assert_eq!(finding.kind.id, "x11-cookie-rejected");
+        assert!(told(&finding).contains("rejects the cookie from /tmp/old"), "{}", told(&finding));
+    }
+
+    #[test]
+    fn a_changed_machine_name_is_told() {
+        let home = file("/home/anna/.Xauthority", "~/.Xauthority", entries(0, 1), Some(true));
+        let finding = only_finding(&CHECK, &let_in(home.clone(), false, home));
+        assert_eq!(finding.kind.id, "x11-cookie-missing");
+        let words = told(&finding);
+        assert!(words.contains("another name") && !words.contains("export XAUTHORITY"), "{words}");
+    }
+
+    #[test]
+    fn a_server_that_started_afresh_in_between_is_no_trouble() {
+        let mut x11 = connected(xorg());
+        let cut = Attempt {
+            address: "@/tmp/.X11-unix/X0".into(),
+            cookie_from: None,
+            failure: Some(Kind::ClosedDuringHandshake),
+            after_ms: 1,
+        };
+        x11.attempts.insert(0, cut);
+        assert_eq!(CHECK.judge(&facts(x11)), Outcome::Pass);
+    }
+}

@@ -1,0 +1,81 @@
+//! A display that ssh forwarded and that leads nowhere any more.
+
+use super::sight::Sight;
+use crate::facts::ConnectFailureKind as Kind;
+use crate::finding::{Finding, FindingKind, Severity};
+
+/// DISPLAY names a forwarding of ssh that is dead.
+pub(super) static KIND: FindingKind = FindingKind {
+    id: "x11-forwarding-dead",
+    code: "CD0108",
+    severity: Severity::Error,
+    title: "The forwarded display leads nowhere: the ssh login that made it has ended",
+    why: "A display such as localhost:10.0 is made by ssh and lives as long as the login that made it. tmux, screen and jobs keep \
+          its name after that, and programs then cannot open a window.",
+    cure: "Log in again with ssh -Y, and in tmux or screen take over the new DISPLAY.",
+    example: "cannot connect to X server localhost:18.0",
+    since: "0.1.0",
+};
+
+pub(super) fn judge(sight: Sight<'_>) -> Finding {
+    let finding = match sight.failure.kind {
+        Kind::Reset => {
+            KIND.found().title("The forwarded display is cut off: the X server at your own end of ssh is gone or refuses")
+        }
+        _ => KIND.found(),
+    };
+    let mut finding = sight.tell(finding);
+    if sight.failure.kind == Kind::Reset {
+        finding = finding
+            .evidence("sshd still listens for this display, and cuts every connection")
+            .advise("At your own machine: is its X server (the desktop, XQuartz, VcXsrv) still running? Start it, then log in again with ssh -Y.")
+            .advise(
+                "If you logged in with ssh -X: it stops accepting new windows after 20 minutes (ForwardX11Timeout); ssh -Y does not.",
+            );
+        return finding;
+    }
+    match sight.session().and_then(|session| session.multiplexer.as_deref()) {
+        Some("tmux") => {
+            finding = finding
+                .evidence("this is a session of tmux, which keeps the DISPLAY of its beginning")
+                .advise("Detach, log in again with ssh -Y, and attach again.")
+                .advise_command("Then take over the new display in this shell.", r#"eval "$(tmux show-environment -s DISPLAY)""#);
+        }
+        Some(multiplexer) => {
+            finding = finding
+                .evidence(format!("this is a session of {multiplexer}, which keeps the DISPLAY of its beginning"))
+                .advise("Detach, log in again with ssh -Y, note what echo $DISPLAY says, attach again and export that value here.");
+        }
+        None => finding = finding.advise("Log in again with ssh -Y: the new login has a display of its own."),
+    }
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::CHECK;
+    use super::super::testing::{display, facts, only_finding, told};
+    use crate::facts::{ConnectFailure, ConnectFailureKind as Kind, Connection, Reach, X11};
+
+    #[test]
+    fn tmux_keeps_an_old_display() {
+        let failure = ConnectFailure {
+            kind: Kind::Refused,
+            detail: "Connection refused".into(),
+            address: Some("localhost:6018".into()),
+            cookie_sent: false,
+        };
+        let x11 = X11 {
+            display: display("localhost:18.0", 18, Reach::Loopback),
+            connection: Connection::Failed(failure),
+            ..X11::default()
+        };
+        let mut facts = facts(x11);
+        assert!(!told(&only_finding(&CHECK, &facts)).contains("tmux"));
+        facts.session.as_mut().unwrap().multiplexer = Some("tmux".into());
+        let finding = only_finding(&CHECK, &facts);
+        assert!(told(&finding).contains("tmux show-environment -s DISPLAY"));
+        facts.session.as_mut().unwrap().multiplexer = Some("screen".into());
+        assert!(told(&only_finding(&CHECK, &facts)).contains("session of screen"));
+    }
+}

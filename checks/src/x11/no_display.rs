@@ -1,0 +1,124 @@
+//! DISPLAY is unset.
+
+use super::shell_word;
+use crate::check::Outcome;
+use crate::facts::{Facts, X11};
+use crate::finding::{Finding, FindingKind, Severity};
+
+/// DISPLAY is unset or empty.
+pub(super) static KIND: FindingKind = FindingKind {
+    id: "x11-no-display",
+    code: "CD0101",
+    severity: Severity::Error,
+    title: "There is no display: programs with windows cannot start here",
+    why: "A program with windows finds its screen through the variable DISPLAY, which is not set in this session. \
+          Programs without windows work. casa_distro 3 hands the text $DISPLAY to the container as it stands, so that a viewer \
+          ends with \"could not connect to display $DISPLAY\". On a cluster node or a build machine this is as it should be.",
+    cure: "Start casa-doctor in a terminal of the desktop, or log in with ssh -Y. For work without windows, nothing is needed: \
+           use casa-doctor run --no-gui, or a virtual display with xvfb-run.",
+    example: "qt.qpa.xcb: could not connect to display $DISPLAY",
+    since: "0.1.0",
+};
+
+/// The reasons a session may have for not having a display, the most telling first.
+pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
+    let os = facts.machine.as_ref().map_or("", |machine| machine.os.as_str());
+    if os == "windows" {
+        return Outcome::Skipped("on Windows the display is set inside of WSL or of the virtual machine".to_owned());
+    }
+    let Some(session) = &facts.session else { return Outcome::of(vec![KIND.found().evidence("DISPLAY is not set")]) };
+    let mut finding = KIND.found().evidence("DISPLAY is not set");
+    if let Some(multiplexer) = &session.multiplexer {
+        finding = finding.evidence(format!("this is a session of {multiplexer}, which keeps the variables of its beginning"));
+        if multiplexer == "tmux" {
+            finding = finding.advise_command(
+                "Take over the display of the terminal that tmux is attached to.",
+                r#"eval "$(tmux show-environment -s DISPLAY)""#,
+            );
+        }
+    }
+    if let Some(container) = &session.inside_container {
+        finding = finding
+            .evidence(format!("this is inside of a container ({container})"))
+            .advise("Start the container from a session that has a display, with casa-doctor run, which hands it over.");
+    }
+    if let Some(user) = &session.sudo_user {
+        finding = finding
+            .evidence(format!("SUDO_USER={user}: sudo may have dropped the variable"))
+            .advise("Run the program as yourself, without sudo.");
+    }
+    finding = match () {
+        () if session.ssh => of_ssh(finding),
+        () if os == "macos" => finding
+            .advise("Install XQuartz, then log out and in again: the system sets DISPLAY at login, and XQuartz starts by itself."),
+        () if session.wayland_display.is_some() => of_wayland(finding, session.wayland_display.as_deref().unwrap_or_default()),
+        () => of_others(finding, x11),
+    };
+    Outcome::of(vec![finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")])
+}
+
+fn of_ssh(finding: Finding) -> Finding {
+    finding
+        .evidence("this session came by ssh")
+        .advise("Log in again with the display forwarded: ssh -Y THIS-MACHINE, from a machine with a screen.")
+        .advise(
+            "If it is still unset then: the administrator must install xauth on this machine and set \"X11Forwarding yes\" in \
+             /etc/ssh/sshd_config; ssh -v tells which of them is missing.",
+        )
+}
+
+fn of_wayland(finding: Finding, wayland: &str) -> Finding {
+    finding
+        .evidence(format!("WAYLAND_DISPLAY={wayland}: the desktop is a Wayland one that started no X server"))
+        .advise("Install Xwayland (package xwayland, or xorg-x11-server-Xwayland), then log out and in again.")
+}
+
+fn of_others(finding: Finding, x11: &X11) -> Finding {
+    let finding = match x11.local_displays.as_slice() {
+        [] => finding,
+        displays => {
+            let first = displays.first().map_or(":0", String::as_str);
+            finding.evidence(format!("/tmp/.X11-unix has sockets of the displays {}", displays.join(", "))).advise_command(
+                "If one of them is your own desktop on this machine, name it; another user's will refuse you.",
+                format!("export DISPLAY={}", shell_word(first)),
+            )
+        }
+    };
+    finding.advise_command(
+        "Where there is no screen (a cluster node, a build machine), give the program a virtual one.",
+        "xvfb-run -a COMMAND",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{facts, told};
+    use super::*;
+    use crate::facts::Session;
+
+    fn words(change: impl Fn(&mut Session), x11: X11) -> String {
+        let mut facts = facts(X11::default());
+        change(facts.session.as_mut().unwrap());
+        let Outcome::Findings(findings) = judge(&facts, &x11) else { panic!("no finding") };
+        told(&findings[0])
+    }
+
+    #[test]
+    fn the_advice_follows_the_session() {
+        assert!(words(|session| session.ssh = true, X11::default()).contains("ssh -Y"));
+        assert!(words(|session| session.wayland_display = Some("wayland-0".into()), X11::default()).contains("Xwayland"));
+        assert!(words(|session| session.multiplexer = Some("tmux".into()), X11::default()).contains("tmux show-environment"));
+        assert!(words(|session| session.sudo_user = Some("anna".into()), X11::default()).contains("without sudo"));
+        let plain = words(|_| {}, X11::default());
+        assert!(plain.contains("xvfb-run") && !plain.contains("ssh -Y") && !plain.contains("export DISPLAY"), "{plain}");
+        let other = X11 { local_displays: vec![":1".into()], ..X11::default() };
+        assert!(words(|_| {}, other).contains("export DISPLAY=:1"));
+    }
+
+    #[test]
+    fn windows_has_no_display_and_needs_none() {
+        let mut facts = facts(X11::default());
+        facts.machine.as_mut().unwrap().os = "windows".into();
+        assert!(matches!(judge(&facts, &X11::default()), Outcome::Skipped(_)));
+    }
+}

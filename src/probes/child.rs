@@ -1,0 +1,110 @@
+//! One of our own probes in a child process that may crash or hang without harm to anybody.
+//!
+//! The parent half ([`run`]) starts our own program again as `casa-doctor __probe NAME [ARGUMENTS]`, in a process group of its
+//! own, with nothing on standard input, bounded output and a deadline. The child half ([`main`]) moves its standard output to
+//! a private descriptor and points the old one at standard error before any driver is loaded, so that whatever a driver
+//! prints cannot spoil the answer. The answer is one JSON object a line: `{"at":"glXCreateNewContext"}` before each call that
+//! may be the last one, `{"result":…}` at the end.
+
+#[cfg(unix)]
+mod entry;
+mod stderr;
+#[cfg(all(test, unix))]
+pub(crate) mod tests;
+
+use std::ffi::OsString;
+
+use casa_doctor_checks::facts::{ChildEnd, ChildRun};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::host::{Command, CommandEnd, CommandOutput};
+use crate::probes::Context;
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub(crate) use entry::trail;
+#[cfg(unix)]
+pub(crate) use entry::{Trail, main};
+
+/// The hidden sub-command that starts the child half.
+pub(crate) const SUBCOMMAND: &str = "__probe";
+
+/// How many bytes of the answer, and of standard error, are kept. An answer has some kilobytes.
+const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// The child half, where there is none: without POSIX descriptors the answer cannot be kept apart from the drivers' noise.
+#[cfg(not(unix))]
+pub(crate) fn main(_: &str, _: &[OsString]) -> std::process::ExitCode {
+    std::process::ExitCode::from(2)
+}
+
+/// Runs a probe in a child and tells how that went, whatever happens to the child.
+///
+/// `env` sets variables (`Some`) or removes them (`None`) for the child; it keeps the others of this process.
+pub(crate) fn run<T: DeserializeOwned>(
+    context: &Context,
+    probe: &str,
+    args: &[OsString],
+    env: &[(OsString, Option<OsString>)],
+) -> ChildRun<T> {
+    if cfg!(not(unix)) {
+        return not_started("probes in a child process exist on Unix systems only".to_owned());
+    }
+    let program = match context.host.own_program() {
+        Ok(program) => program,
+        Err(error) => return not_started(format!("the path of our own program is not known: {error}")),
+    };
+    let mut command = Command::new(program, context.limit).arg(SUBCOMMAND).arg(probe).args(args);
+    command.env = env.to_vec();
+    command.output_limit = OUTPUT_LIMIT;
+    let output = context.host.run(&command);
+    read(&output, context)
+}
+
+fn not_started<T>(reason: String) -> ChildRun<T> {
+    ChildRun { end: ChildEnd::NotStarted { reason }, last_call: None, stderr: Vec::new(), duration_ms: 0, result: None }
+}
+
+/// One line of the answer. A line that is neither is somebody else's and is passed over.
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Record<T> {
+    at: Option<String>,
+    result: Option<T>,
+}
+
+/// Makes facts of what a child left behind. The first result counts: a child writes one and ends.
+fn read<T: DeserializeOwned>(output: &CommandOutput, context: &Context) -> ChildRun<T> {
+    let mut last_call = None;
+    let mut result = None;
+    for line in output.stdout.split(|byte| *byte == b'\n') {
+        let Ok(record) = serde_json::from_slice::<Record<T>>(line) else { continue };
+        last_call = record.at.or(last_call);
+        if record.result.is_some() {
+            result = record.result;
+            break;
+        }
+    }
+    let end = match &output.end {
+        // The answer is whole, so what its process did afterwards does not matter.
+        _ if result.is_some() => ChildEnd::Finished,
+        CommandEnd::Exited(status) => ChildEnd::Exited { status: *status },
+        CommandEnd::Signal(number) => ChildEnd::Signal { number: *number, name: signal_name(*number) },
+        CommandEnd::TimedOut { .. } => ChildEnd::TimedOut { limit_ms: millis(context.limit) },
+        CommandEnd::NotStarted(reason) => ChildEnd::NotStarted { reason: reason.clone() },
+    };
+    ChildRun { end, last_call, stderr: stderr::lines(&output.stderr), duration_ms: millis(output.duration), result }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `SIGSEGV` for 11; `signal 40` for one without a name.
+fn signal_name(number: i32) -> String {
+    #[cfg(unix)]
+    if let Some(name) = signal_hook::low_level::signal_name(number) {
+        return name.to_owned();
+    }
+    format!("signal {number}")
+}

@@ -1,0 +1,71 @@
+//! What the child processes do. Nothing here may be called in a process that must live on.
+#![expect(unsafe_code, reason = "ending without the drivers' exit handlers is a call of the C library")]
+
+use std::ffi::c_int;
+
+use casa_doctor_checks::facts::{GlError, GlResult, VulkanResult};
+
+use crate::probes::child::Trail;
+
+unsafe extern "C" {
+    /// Ends the process at once, without the handlers that libraries registered (POSIX.1-2024, `_exit`).
+    safe fn _exit(status: c_int) -> !;
+}
+
+/// Ends the child. Closing a display, unloading a driver and a driver's own exit handlers have crashed and stalled with some
+/// drivers; the kernel gives everything back without them.
+pub(crate) fn leave() -> ! {
+    _exit(0)
+}
+
+/// A call that failed, in the form of the facts.
+pub(super) fn failed(call: impl Into<String>, message: impl std::fmt::Display) -> GlError {
+    GlError { call: call.into(), message: message.to_string() }
+}
+
+/// The child of [`super::probe_vulkan`].
+pub(crate) fn vulkan(trail: &Trail) -> VulkanResult {
+    super::vulkan::probe(trail)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) use drivers::{egl_device, egl_surfaceless, egl_x11, glx};
+
+#[cfg(not(target_vendor = "apple"))]
+mod drivers {
+    use super::super::{egl, glx};
+    use super::{GlResult, Trail};
+
+    /// The child of [`super::super::probe_glx`].
+    pub(crate) fn glx(trail: &'static Trail) -> GlResult {
+        glx::probe(trail)
+    }
+
+    /// The child of [`super::super::probe_egl_x11`].
+    pub(crate) fn egl_x11(trail: &'static Trail) -> GlResult {
+        egl::x11(trail)
+    }
+
+    /// The child of [`super::super::probe_egl_device`].
+    pub(crate) fn egl_device(trail: &'static Trail) -> GlResult {
+        egl::devices(trail)
+    }
+
+    /// The child of [`super::super::probe_egl_surfaceless`].
+    pub(crate) fn egl_surfaceless(trail: &'static Trail) -> GlResult {
+        egl::surfaceless(trail)
+    }
+}
+
+#[cfg(target_vendor = "apple")]
+pub(crate) use absent::{absent as egl_device, absent as egl_surfaceless, absent as egl_x11, absent as glx};
+
+#[cfg(target_vendor = "apple")]
+mod absent {
+    use super::{GlResult, Trail, failed};
+
+    /// On macOS the parent does not start these children; one that is started by hand says why.
+    pub(crate) fn absent(_: &'static Trail) -> GlResult {
+        GlResult { error: Some(failed("dlopen", "GLX and EGL are not looked at on macOS")), contexts: Vec::new() }
+    }
+}

@@ -1,0 +1,128 @@
+//! The parent half with real children: real drivers (Mesa without a card), a real X server, and vendor libraries that
+//! misbehave. The children are this test program started again.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use casa_doctor_checks::facts::{ChildEnd, GlProbe};
+
+use super::*;
+use crate::probes::child::tests::SelfHost;
+use lab::{Vendor, Xvfb};
+
+#[path = "../../../tests/graphics/lab.rs"]
+mod lab;
+
+const ENOUGH: Duration = Duration::from_secs(30);
+
+fn on(server: &Xvfb, vendor: Option<&Vendor>) -> SelfHost {
+    let mut env = vec![("DISPLAY".into(), server.display.clone().into())];
+    env.extend(vendor.into_iter().flat_map(Vendor::variables));
+    SelfHost { env }
+}
+
+fn renderer(probe: &GlProbe) -> &str {
+    probe.result.as_ref().and_then(|result| result.contexts.first()).map_or("", |context| context.renderer.as_str())
+}
+
+#[test]
+fn a_healthy_machine_answers_without_a_second_run() {
+    let server = Xvfb::start(&[]);
+    let context = on(&server, None).context(ENOUGH);
+    for probe in [probe_glx(&context, None), probe_egl_x11(&context, None), probe_egl_surfaceless(&context)] {
+        assert_eq!(probe.end, ChildEnd::Finished);
+        assert!(!renderer(&probe).is_empty());
+        assert!(!probe.stderr.iter().any(|line| line.contains("MESA-LOADER") || line.contains("libGL:")), "{:?}", probe.stderr);
+    }
+    assert!(probe_egl_device(&context).result.is_some_and(|result| result.error.is_none()));
+    assert!(probe_vulkan(&context).result.is_some_and(|result| !result.devices.is_empty()));
+}
+
+#[test]
+fn a_driver_that_does_not_load_says_why_on_the_second_run() {
+    let server = Xvfb::start(&[]);
+    let mut host = on(&server, None);
+    host.env.push(("LIBGL_DRIVERS_PATH".into(), "/nowhere".into()));
+    let context = host.context(ENOUGH);
+    let glx = probe_glx(&context, None);
+    assert!(glx.result.as_ref().is_some_and(|result| result.error.is_some()), "{glx:?}");
+    assert!(glx.stderr.iter().any(|line| line.contains("MESA-LOADER") && line.contains("/nowhere")), "{:?}", glx.stderr);
+    let egl = probe_egl_x11(&context, None);
+    assert_eq!(
+        egl.result.as_ref().and_then(|result| result.error.as_ref()).map(|error| error.call.as_str()),
+        Some("eglInitialize")
+    );
+    assert!(!egl.stderr.is_empty());
+}
+
+/// A constructor that counts its runs, tells whether debug output was asked for, and then does something.
+fn counting(then: &str) -> String {
+    format!(
+        "FILE *runs = fopen(getenv(\"RUNS\"), \"a\"); fputs(\"x\", runs); fclose(runs);\n\
+         fprintf(stderr, \"LIBGL_DEBUG is %s\\n\", getenv(\"LIBGL_DEBUG\") ? getenv(\"LIBGL_DEBUG\") : \"unset\");\n{then}"
+    )
+}
+
+#[test]
+fn a_driver_that_crashes_is_run_once_more_for_its_words() {
+    let server = Xvfb::start(&[]);
+    let vendor = Vendor::new("crash", &counting("*(volatile int *)0 = 1;"));
+    let runs = vendor.file("runs");
+    let mut host = on(&server, Some(&vendor));
+    host.env.push(("RUNS".into(), runs.clone().into()));
+    let probe = probe_glx(&host.context(ENOUGH), None);
+    assert_eq!(probe.end, ChildEnd::Signal { number: 11, name: "SIGSEGV".into() });
+    assert_eq!(probe.last_call.as_deref(), Some("dlopen libGL.so.1"));
+    assert_eq!(probe.stderr, ["LIBGL_DEBUG is verbose"]);
+    assert_eq!(lab::text(&runs), "xx");
+}
+
+#[test]
+fn a_driver_that_hangs_is_killed_and_not_run_again() {
+    let server = Xvfb::start(&[]);
+    let vendor = Vendor::new("sleep", &counting("signal(SIGTERM, SIG_IGN); for (;;) pause();"));
+    let runs = vendor.file("runs");
+    let mut host = on(&server, Some(&vendor));
+    host.env.push(("RUNS".into(), runs.clone().into()));
+    let started = Instant::now();
+    let probe = probe_glx(&host.context(Duration::from_secs(2)), None);
+    assert_eq!(probe.end, ChildEnd::TimedOut { limit_ms: 2000 });
+    assert_eq!(probe.stderr, ["LIBGL_DEBUG is unset"]);
+    assert_eq!(lab::text(&runs), "x");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_x_server_that_is_stopped_makes_the_probe_time_out_where_it_asked() {
+    let server = Xvfb::start(&[]);
+    server.signal("STOP");
+    let probe = probe_glx(&on(&server, None).context(Duration::from_secs(1)), None);
+    server.signal("CONT");
+    assert_eq!(probe.end, ChildEnd::TimedOut { limit_ms: 1000 });
+    assert_eq!(probe.last_call.as_deref(), Some("XOpenDisplay"));
+}
+
+#[test]
+fn the_cookie_file_is_given_to_the_child() {
+    // Xauthority, display 0 of every host, a cookie of sixteen bytes of 0x42.
+    let mut entry = vec![0xff, 0xff, 0, 0, 0, 0, 0, 18];
+    entry.extend(b"MIT-MAGIC-COOKIE-1\0\x10");
+    entry.extend([0x42; 16]);
+    let directory = tempfile::tempdir().unwrap();
+    let cookie = directory.path().join("cookie");
+    tempfile::NamedTempFile::new_in(&directory)
+        .and_then(|mut file| {
+            io::Write::write_all(&mut file, &entry)?;
+            Ok(file.persist(&cookie)?)
+        })
+        .unwrap();
+    let server = Xvfb::start(&["-auth", cookie.to_str().unwrap()]);
+    let mut host = on(&server, None);
+    host.env.push(("HOME".into(), directory.path().into()));
+    let context = host.context(ENOUGH);
+    assert!(!renderer(&probe_glx(&context, Some(&cookie))).is_empty());
+    let refused = probe_glx(&context, None);
+    let error = refused.result.as_ref().and_then(|result| result.error.as_ref()).map(|error| error.call.as_str());
+    assert_eq!(error, Some("XOpenDisplay"), "{refused:?}");
+    assert!(refused.stderr.iter().any(|line| line.contains("Authorization required")), "{:?}", refused.stderr);
+}

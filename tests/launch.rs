@@ -323,23 +323,25 @@ fn a_program_draws_on_a_display_that_wants_a_cookie() {
 }
 
 #[test]
-fn without_the_cookie_the_same_display_stays_shut() {
+fn the_cookie_is_brought_from_where_the_probe_found_it() {
     let server = XServer::start();
     let mut patient = with_runtime_directory(Patient::at(&server));
-    let none = patient.file("empty", "");
-    patient.set("XAUTHORITY", none.to_str().unwrap());
+    let empty = patient.file("empty", "");
+    patient.set("XAUTHORITY", empty.to_str().unwrap());
+    let environment = environment(&patient, &json!({}));
+    // It stands in the file that the server was started with.
+    renderer(&patient, &environment, "container").unwrap();
+}
+
+#[test]
+fn without_any_cookie_the_same_display_stays_shut() {
+    let server = XServer::start();
+    let patient = with_runtime_directory(Patient::at(&server));
+    fs::write(server.authority(), "").unwrap();
     let environment = environment(&patient, &json!({}));
     renderer(&patient, &environment, "container").unwrap_err();
-    let answer = patient.run([
-        "run",
-        &environment,
-        "--opengl",
-        "container",
-        "--",
-        "sh",
-        "-c",
-        "echo x$XAUTHORITY; test ! -e /casa/Xauthority",
-    ]);
+    let script = "echo x$XAUTHORITY; test ! -e /casa/Xauthority";
+    let answer = patient.run(["run", &environment, "--opengl", "container", "--", "sh", "-c", script]);
     answer.assert_status(0);
     assert_eq!(answer.stdout(), "x\n", "an empty authority file would hide a working default");
 }

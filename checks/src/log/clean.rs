@@ -17,53 +17,61 @@ impl Clean {
     pub(super) fn set(&mut self, raw: &str) {
         self.text.clear();
         self.ticks.clear();
-        if is_clean(raw.as_bytes()) {
-            self.text.push_str(raw);
-        } else {
-            self.set_slowly(raw);
-        }
-    }
-
-    fn set_slowly(&mut self, raw: &str) {
-        for character in Printable(raw.chars()) {
-            let character = match character {
-                '`' => {
-                    self.ticks.push(self.text.len());
-                    '\''
-                }
-                '"' | '\u{b4}' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}' | '\u{2039}' | '\u{203a}' => '\'',
-                '\u{2026}' => {
-                    self.text.push_str("...");
-                    continue;
-                }
-                other => other,
-            };
-            if character != ' ' || !(self.text.is_empty() || self.text.ends_with(' ')) {
-                self.text.push(character);
-            }
+        let mut rest = raw;
+        loop {
+            let run = plain_run(rest.as_bytes(), self.text.is_empty() || self.text.ends_with(' '));
+            self.text.push_str(&rest[..run]);
+            rest = &rest[run..];
+            let mut printable = Printable(rest.chars());
+            let Some(character) = printable.next() else { break };
+            rest = printable.0.as_str();
+            self.push(character);
         }
         self.text.truncate(self.text.trim_end().len());
     }
 
-    /// Whether a byte position stands inside back-ticks amid other words: that is prose which quotes a message, such as the
-    /// documentation of a failure, and not the message of a program.
+    fn push(&mut self, character: char) {
+        match character {
+            '`' => {
+                self.ticks.push(self.text.len());
+                self.text.push('\'');
+            }
+            '"' | '\u{b4}' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}' | '\u{2039}' | '\u{203a}' => self.text.push('\''),
+            '\u{2026}' => self.text.push_str("..."),
+            ' ' if self.text.is_empty() || self.text.ends_with(' ') => {}
+            other => self.text.push(other),
+        }
+    }
+
+    /// Whether a message at a byte position is quoted by prose, such as the documentation of a failure, and is not a program
+    /// speaking: it stands inside back-ticks amid other words, or on a line that is plainly Markdown.
     pub(super) fn is_quoted_prose(&self, position: usize) -> bool {
+        let is_table = self.text.starts_with("| ") && self.text.ends_with(" |");
+        let is_list_of_cells = self.text.contains("**") && self.text.contains(" | ");
+        if is_table || is_list_of_cells {
+            return true;
+        }
         let before = self.ticks.iter().take_while(|tick| **tick < position).count();
         let closed_later = self.ticks.len() > before;
-        before % 2 == 1 && closed_later && self.ticks.first().is_some_and(|first| !self.text[..*first].trim().is_empty())
+        let after_words = self.ticks.first().is_some_and(|first| !self.text[..*first].trim().is_empty());
+        // A message may quote a word or two of its own in front; more pieces of inline code are prose.
+        before >= 4 || (before % 2 == 1 && closed_later && after_words)
     }
 }
 
-/// Whether a line can be taken as it is: printable ASCII with single inner blanks and apostrophes as its only quotation marks.
-fn is_clean(bytes: &[u8]) -> bool {
-    let mut before = b' ';
-    for &byte in bytes {
-        if !(b' '..0x7f).contains(&byte) || byte == b'"' || byte == b'`' || (byte == b' ' && before == b' ') {
-            return false;
+/// How many of the first bytes can be taken as they are: printable ASCII with single blanks and apostrophes as its only
+/// quotation marks. Nearly all of a log is that, so it is copied and not looked at character by character.
+fn plain_run(bytes: &[u8], after_blank: bool) -> usize {
+    let mut blank = after_blank;
+    for (index, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'"' | b'`' => return index,
+            b'!'..=b'~' => blank = false,
+            b' ' if !blank => blank = true,
+            _ => return index,
         }
-        before = byte;
     }
-    before != b' ' || bytes.is_empty()
+    bytes.len()
 }
 
 /// The printable text of a piece of a log, as a user would read it, cut to a number of characters.
@@ -71,13 +79,23 @@ fn is_clean(bytes: &[u8]) -> bool {
 /// Long runs of hexadecimal digits are masked: a cookie or a token in an error message must not travel with it.
 pub(super) fn excerpt(raw: &str, limit: usize) -> String {
     let mut text = String::new();
-    for character in Printable(raw.chars()) {
+    let mut rest = raw;
+    loop {
+        let run = plain_run(rest.as_bytes(), text.is_empty() || text.ends_with(' '));
+        text.push_str(&rest[..run]);
+        rest = &rest[run..];
+        let mut printable = Printable(rest.chars());
+        let Some(character) = printable.next() else { break };
+        rest = printable.0.as_str();
         if character != ' ' || !(text.is_empty() || text.ends_with(' ')) {
             text.push(character);
         }
     }
     let mut text = mask(text.trim_end());
-    if let Some((cut, _)) = text.char_indices().nth(limit) {
+    // A character has at least one byte, so a short text is not counted.
+    if text.len() > limit
+        && let Some((cut, _)) = text.char_indices().nth(limit)
+    {
         text.truncate(cut);
         text.push('…');
     }
@@ -190,7 +208,10 @@ mod tests {
 
     #[test]
     fn colours_titles_and_control_characters_go_away() {
-        assert_eq!(clean("\u{1b}[91mERROR  \u{1b}[0m: Failed\u{7} to\tcreate\u{1b}(B user namespace\u{1b}[K"), "ERROR : Failed to create user namespace");
+        assert_eq!(
+            clean("\u{1b}[91mERROR  \u{1b}[0m: Failed\u{7} to\tcreate\u{1b}(B user namespace\u{1b}[K"),
+            "ERROR : Failed to create user namespace"
+        );
         assert_eq!(clean("\u{1b}]0;a title\u{7}text"), "text");
         assert_eq!(clean("\u{1b}]8;;https://example.org\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "link");
         assert_eq!(clean("\u{1b}]0;a title that never ends"), "0;a title that never ends");
@@ -199,7 +220,10 @@ mod tests {
 
     #[test]
     fn quotation_marks_are_all_the_same() {
-        assert_eq!(clean("version `GLIBC_2.34' \u{201c}xcb\u{201d} \"in\" \u{2018}it\u{2019}"), "version 'GLIBC_2.34' 'xcb' 'in' 'it'");
+        assert_eq!(
+            clean("version `GLIBC_2.34' \u{201c}xcb\u{201d} \"in\" \u{2018}it\u{2019}"),
+            "version 'GLIBC_2.34' 'xcb' 'in' 'it'"
+        );
     }
 
     #[test]

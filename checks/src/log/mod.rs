@@ -4,9 +4,9 @@
 //! [`Diagnosis`] for each [`Pattern`] that was recognised, the deciding ones first. A text alone rarely proves a cause, so
 //! every pattern says which fact of the machine would confirm it.
 //!
-//! A line goes through three stages: [`clean`] takes away colours and makes all quotation marks equal, one automaton over
-//! every pattern ([`table`]) names the few templates that deserve a look, and [`template`] matches those. What a
-//! message means beside others is settled afterwards ([`reader`]), because the cause may stand before its consequence or
+//! A line goes through three stages: `clean` takes away colours and makes all quotation marks equal, one automaton over
+//! every pattern (`table`) names the few templates that deserve a look, and `template` matches those. What a
+//! message means beside others is settled afterwards (`verdict`), because the cause may stand before its consequence or
 //! after it.
 
 mod clean;
@@ -15,13 +15,15 @@ mod pattern;
 mod reader;
 mod table;
 mod template;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
 
 pub use families::patterns;
 pub use pattern::{Captures, Pattern, Texts};
-pub use reader::{Diagnosis, Reader};
+pub use reader::Reader;
+pub use verdict::Diagnosis;
 
 use crate::finding::Severity;
 

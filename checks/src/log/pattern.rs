@@ -63,7 +63,14 @@ impl Pattern {
     }
 }
 
-/// The texts by which a message is known, as templates (see [`super::template`] for their notation).
+/// Ids are unique, and functions cannot be compared.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+/// The texts by which a message is known. The notation of templates is described in the module `template`.
 #[derive(Debug)]
 pub enum Texts {
     /// One of these stands on a line.

@@ -1,56 +1,23 @@
-//! Reading a log line by line, and settling what each message means beside the others.
+//! Reading a log piece by piece: lines, terminals that break them, reports over several lines.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 
 use super::clean::{Clean, PIECE, excerpt};
-use super::pattern::{Captures, Pattern};
+use super::pattern::Captures;
 use super::table::{ANCHOR, TABLE, Table};
-use crate::finding::Severity;
+use super::template::{Found, Template};
+use super::verdict::{Diagnosis, Hit, Verdicts};
 
 /// How many lines a sequence of templates may span: a Python traceback or the report of an X error.
 const SPAN: usize = 16;
 
-/// How many lines before a message its cause may stand: a loader that talks much fills some hundred lines.
-const BEFORE: usize = 200;
-
-/// How many lines after a message its cause may stand, when several processes write to one terminal.
-const AFTER: usize = 30;
-
 /// A line at least this long may have been broken by a terminal, in bytes.
 const WRAPPED: usize = 60;
 
-/// How many messages of one pattern are looked at closely; the rest are only counted.
-const CLOSELY: usize = 64;
-
 /// How long an excerpt may be, in characters.
 const EXCERPT: usize = 240;
-
-/// A known failure that a log names.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosis {
-    /// What was recognised.
-    pub pattern: &'static Pattern,
-    /// Line of the first message, from 1.
-    pub line: usize,
-    /// The message as the log has it, without control sequences, bounded, with long hexadecimal numbers masked.
-    pub excerpt: String,
-    /// The values in it: a display, a file, a version.
-    pub captures: Captures,
-    /// How many such messages there are, at least 1.
-    pub count: usize,
-    /// How bad it is here: a message is as bad as the worst of its consequences.
-    pub severity: Severity,
-    /// Whether a program usually ends because of it, or because of one of its consequences.
-    pub fatal: bool,
-    /// Id of the pattern that explains this one, when it is only a consequence.
-    pub consequence_of: Option<&'static str>,
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
 
 /// Reads a log of any length in bounded memory.
 #[derive(Debug)]
@@ -66,12 +33,8 @@ pub struct Reader {
     continued: bool,
     /// Entries whose anchor is on the newest line though the whole message is not.
     open: Vec<usize>,
-    /// For each pattern the line of its latest message, 0 for none.
-    latest: Vec<usize>,
-    /// Messages whose neighbours are not all known yet.
-    pending: VecDeque<Hit>,
-    /// For each pattern what was found of it.
-    found: Vec<Tally>,
+    /// What the messages found so far mean.
+    verdicts: Verdicts,
 }
 
 #[derive(Debug, Default)]
@@ -79,25 +42,32 @@ struct Piece {
     number: usize,
     raw: String,
     clean: Clean,
+    /// The clean text in lower case, made when it is first asked for.
+    lower: OnceCell<String>,
 }
 
-#[derive(Debug)]
-struct Hit {
-    pattern: usize,
-    first: usize,
-    last: usize,
-    excerpt: String,
-    captures: Captures,
+impl Piece {
+    fn set(&mut self, number: usize, raw: &str) {
+        self.number = number;
+        self.raw.clear();
+        self.raw.push_str(raw);
+        self.clean.set(raw);
+        self.lower = OnceCell::new();
+    }
+
+    fn find(&self, template: &Template) -> Option<Found> {
+        template.find(&self.clean.text, self.lower.get_or_init(|| self.clean.text.to_ascii_lowercase()))
+    }
 }
 
-#[derive(Debug, Clone, Default)]
-struct Tally {
-    /// Messages seen, settled or not.
-    seen: usize,
-    /// The message to show, and the patterns of which it is a consequence.
-    shown: Option<(usize, String, Captures, Vec<usize>)>,
-    /// Messages settled.
-    count: usize,
+/// How an entry fared on a line that has its anchor.
+enum Match {
+    /// The message is there.
+    Whole(Hit),
+    /// The message is not there, or goes on in the next line.
+    Not,
+    /// The message is there, quoted by prose.
+    Prose,
 }
 
 impl Default for Reader {
@@ -111,7 +81,6 @@ impl Reader {
     #[must_use]
     pub fn new() -> Self {
         let table = &*TABLE;
-        let count = table.patterns.len();
         Self {
             table,
             window: VecDeque::with_capacity(SPAN + 1),
@@ -119,9 +88,7 @@ impl Reader {
             partial: Vec::new(),
             continued: false,
             open: Vec::new(),
-            latest: vec![0; count],
-            pending: VecDeque::new(),
-            found: vec![Tally::default(); count],
+            verdicts: Verdicts::new(table),
         }
     }
 
@@ -162,20 +129,13 @@ impl Reader {
         if !self.partial.is_empty() {
             self.flush_partial(true);
         }
-        while let Some(hit) = self.pending.pop_front() {
-            self.settle(hit);
-        }
-        self.diagnoses()
+        self.verdicts.finish()
     }
 
     fn next_line(&mut self) {
         if !self.continued {
             self.number += 1;
-            while self.pending.front().is_some_and(|hit| hit.last + AFTER < self.number) {
-                if let Some(hit) = self.pending.pop_front() {
-                    self.settle(hit);
-                }
-            }
+            self.verdicts.reach(self.number);
         }
         self.continued = true;
     }
@@ -207,10 +167,7 @@ impl Reader {
 
     fn push_piece(&mut self, raw: &str) {
         let mut piece = if self.window.len() > SPAN { self.window.pop_front().unwrap_or_default() } else { Piece::default() };
-        piece.number = self.number;
-        piece.raw.clear();
-        piece.raw.push_str(raw);
-        piece.clean.set(raw);
+        piece.set(self.number, raw);
         self.window.push_back(piece);
         self.look();
     }
@@ -224,24 +181,22 @@ impl Reader {
         here.sort_unstable();
         here.dedup();
         let mut unfinished = Vec::new();
-        if !here.is_empty() {
-            let lower = newest.clean.text.to_ascii_lowercase();
-            for entry in here {
-                match self.match_here(entry, newest, &lower) {
-                    Some(hit) => add(&mut hits, hit),
-                    None => unfinished.push(entry),
-                }
+        for entry in here {
+            match self.match_here(entry, newest) {
+                Match::Whole(hit) => add(&mut hits, hit),
+                Match::Not => unfinished.push(entry),
+                Match::Prose => {}
             }
         }
-        self.look_across(&mut unfinished, &mut hits);
+        self.look_across(&unfinished, &mut hits);
         self.open = unfinished;
         for hit in hits {
-            self.take(hit);
+            self.verdicts.take(hit);
         }
     }
 
     /// Looks for messages that were broken at the end of the line before, by a terminal or by their program.
-    fn look_across(&self, unfinished: &mut Vec<usize>, hits: &mut Vec<Hit>) {
+    fn look_across(&self, unfinished: &[usize], hits: &mut Vec<Hit>) {
         let mut back = self.window.iter().rev();
         let (Some(newest), Some(previous)) = (back.next(), back.next()) else { return };
         if previous.clean.text.len() < WRAPPED || newest.clean.text.is_empty() || newest.number == previous.number {
@@ -250,10 +205,14 @@ impl Reader {
         let mut maybe: Vec<usize> = self.open.iter().chain(unfinished.iter()).copied().collect();
         let tail = &previous.clean.text.as_bytes()[previous.clean.text.len().saturating_sub(ANCHOR - 1)..];
         let head = &newest.clean.text.as_bytes()[..newest.clean.text.len().min(ANCHOR - 1)];
-        for glue in [&b""[..], b" "] {
-            let seam = [tail, glue, head].concat();
-            self.table.candidates(&seam, |entry, range| {
-                if range.start < tail.len() && range.end > tail.len() + glue.len() {
+        let mut seam = [b' '; 2 * ANCHOR];
+        seam[..tail.len()].copy_from_slice(tail);
+        for glue in [0, 1] {
+            let end = tail.len() + glue + head.len();
+            seam[tail.len() + glue..end].copy_from_slice(head);
+            seam[tail.len()..tail.len() + glue].fill(b' ');
+            self.table.candidates(&seam[..end], |entry, range| {
+                if range.start < tail.len() && range.end > tail.len() + glue {
                     maybe.push(entry);
                 }
             });
@@ -261,27 +220,28 @@ impl Reader {
         maybe.sort_unstable();
         maybe.dedup();
         maybe.retain(|entry| self.table.entries[*entry].before.is_empty() && self.table.entries[*entry].last.may_wrap());
-        for entry in maybe {
-            for glue in [" ", ""] {
-                let mut joined = Clean::default();
-                joined.set(&[previous.clean.text.as_str(), glue, newest.clean.text.as_str()].concat());
-                let lower = joined.text.to_ascii_lowercase();
-                let Some(found) = self.table.entries[entry].last.find(&joined.text, &lower) else { continue };
-                if found.start >= previous.clean.text.len() || !self.accepts(entry, &found.captures) {
-                    continue;
+        if maybe.is_empty() {
+            return;
+        }
+        for glue in [" ", ""] {
+            let shown = [previous.raw.trim_end(), glue, newest.raw.trim_start()].concat();
+            let mut joined = Piece::default();
+            joined.set(previous.number, &shown);
+            for entry in &maybe {
+                let Some(found) = joined.find(&self.table.entries[*entry].last) else { continue };
+                let across = found.start < previous.clean.text.len() && found.end > previous.clean.text.len();
+                if across && !joined.clean.is_quoted_prose(found.start) && self.accepts(*entry, &found.captures) {
+                    add(hits, self.hit(*entry, previous.number, newest.number, &shown, found.captures));
                 }
-                let shown = [previous.raw.as_str(), glue, newest.raw.trim_start()].concat();
-                add(hits, self.hit(entry, previous.number, newest.number, &shown, found.captures));
-                break;
             }
         }
     }
 
-    fn match_here(&self, entry: usize, newest: &Piece, lower: &str) -> Option<Hit> {
+    fn match_here(&self, entry: usize, newest: &Piece) -> Match {
         let known = &self.table.entries[entry];
-        let found = known.last.find(&newest.clean.text, lower)?;
+        let Some(found) = newest.find(&known.last) else { return Match::Not };
         if newest.clean.is_quoted_prose(found.start) {
-            return None;
+            return Match::Prose;
         }
         let mut captures = found.captures;
         let mut first = newest.number;
@@ -291,8 +251,8 @@ impl Reader {
         let mut piece = earlier.next();
         for template in known.before.iter().rev() {
             let (before, at) = loop {
-                let candidate = piece?;
-                if let Some(found) = template.find(&candidate.clean.text, &candidate.clean.text.to_ascii_lowercase()) {
+                let Some(candidate) = piece else { return Match::Not };
+                if let Some(found) = candidate.find(template) {
                     break (found, candidate);
                 }
                 piece = earlier.next();
@@ -304,10 +264,11 @@ impl Reader {
             shown = at.raw.as_str();
         }
         if !self.accepts(entry, &captures) {
-            return None;
+            return Match::Not;
         }
-        let text = if first == newest.number { shown.to_owned() } else { [shown, " … ", newest.raw.as_str()].concat() };
-        Some(self.hit(entry, first, newest.number, &text, captures))
+        let text =
+            if first == newest.number { Cow::Borrowed(shown) } else { Cow::Owned([shown, " … ", newest.raw.as_str()].concat()) };
+        Match::Whole(self.hit(entry, first, newest.number, &text, captures))
     }
 
     fn accepts(&self, entry: usize, captures: &Captures) -> bool {
@@ -316,82 +277,9 @@ impl Reader {
 
     fn hit(&self, entry: usize, first: usize, last: usize, shown: &str, captures: Captures) -> Hit {
         let pattern = self.table.entries[entry].pattern;
-        let shown = if self.found[pattern].seen < CLOSELY { excerpt(shown, EXCERPT) } else { String::new() };
+        // What is only counted is not shown, and a log may repeat one message for megabytes.
+        let shown = if self.verdicts.only_counts(pattern) { String::new() } else { excerpt(shown, EXCERPT) };
         Hit { pattern, first, last, excerpt: shown, captures }
-    }
-
-    fn take(&mut self, hit: Hit) {
-        self.latest[hit.pattern] = hit.last;
-        // A report that goes on over several lines may have been recognised by its first line already.
-        let begun = self.pending.iter_mut().rev().find(|known| known.pattern == hit.pattern);
-        if let Some(begun) = begun
-            && hit.first <= begun.last
-            && begun.last < hit.last
-        {
-            *begun = Hit { first: hit.first.min(begun.first), ..hit };
-            return;
-        }
-        let tally = &mut self.found[hit.pattern];
-        tally.seen += 1;
-        if tally.seen > CLOSELY {
-            tally.count += 1;
-        } else {
-            self.pending.push_back(hit);
-        }
-    }
-
-    /// Decides what a message means, now that its neighbours are known.
-    fn settle(&mut self, hit: Hit) {
-        let latest = &self.latest;
-        let near = |other: &&usize| latest[**other] != 0 && latest[**other] + BEFORE >= hit.first;
-        if self.table.yields_to[hit.pattern].iter().any(|other| near(&other)) {
-            return;
-        }
-        let causes: Vec<usize> = self.table.follows[hit.pattern].iter().filter(near).copied().collect();
-        let tally = &mut self.found[hit.pattern];
-        tally.count += 1;
-        // A message that stands for itself is worth more than one that follows from another.
-        let better = tally.shown.as_ref().is_none_or(|(_, _, _, known)| causes.is_empty() && !known.is_empty());
-        if better {
-            tally.shown = Some((hit.first, hit.excerpt, hit.captures, causes));
-        }
-    }
-
-    fn diagnoses(self) -> Vec<Diagnosis> {
-        let named: Vec<bool> = self.found.iter().map(|tally| tally.shown.is_some()).collect();
-        let mut diagnoses: Vec<Diagnosis> = Vec::new();
-        for (pattern, tally) in self.table.patterns.iter().zip(self.found) {
-            let Some((line, excerpt, captures, causes)) = tally.shown else { continue };
-            diagnoses.push(Diagnosis {
-                pattern,
-                line,
-                excerpt,
-                captures,
-                count: tally.count.max(1),
-                severity: pattern.severity,
-                fatal: pattern.fatal,
-                consequence_of: causes.into_iter().find(|cause| named[*cause]).map(|cause| self.table.patterns[cause].id),
-            });
-        }
-        promote(&mut diagnoses);
-        diagnoses.sort_by_key(|found| {
-            (found.pattern.is_harmless(), found.consequence_of.is_some(), std::cmp::Reverse(found.severity), found.line)
-        });
-        diagnoses
-    }
-}
-
-/// Makes every message as bad as its consequences. Chains are short, so a few rounds reach the root of each.
-fn promote(diagnoses: &mut [Diagnosis]) {
-    for _ in 0..4 {
-        let effects: Vec<(&'static str, Severity, bool)> =
-            diagnoses.iter().filter_map(|found| Some((found.consequence_of?, found.severity, found.fatal))).collect();
-        for (cause, severity, fatal) in effects {
-            for found in diagnoses.iter_mut().filter(|found| found.pattern.id == cause) {
-                found.severity = found.severity.max(severity);
-                found.fatal |= fatal;
-            }
-        }
     }
 }
 

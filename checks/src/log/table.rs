@@ -48,7 +48,11 @@ impl Table {
         for (pattern, known) in patterns.iter().enumerate() {
             for mut sequence in known.matcher.sequences() {
                 let Some(last) = sequence.pop() else { continue };
-                entries.push(Entry { pattern, before: sequence.into_iter().map(Template::new).collect(), last: Template::new(last) });
+                entries.push(Entry {
+                    pattern,
+                    before: sequence.into_iter().map(Template::new).collect(),
+                    last: Template::new(last),
+                });
             }
         }
         let mut by_anchor: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

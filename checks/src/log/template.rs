@@ -5,6 +5,8 @@
 //! after the name of a program), `$` at the end for the end of the line. Upper and lower case are equal, as are all quotation
 //! marks. A template begins with literal text, and neither begins nor ends inside a word.
 
+use memchr::memmem::Finder;
+
 use super::pattern::Captures;
 
 /// How far a gap may reach, in bytes: a message is one sentence, and two words far apart are not one message.
@@ -23,8 +25,22 @@ pub(super) struct Template {
 
 #[derive(Debug)]
 enum Part {
-    Literal(String),
+    Literal(Literal),
     Gap { name: Option<&'static str>, word: bool },
+}
+
+/// Text that must stand there, in lower case, with what finds it: lines with a known message are searched many times.
+#[derive(Debug)]
+struct Literal {
+    text: String,
+    finder: Box<Finder<'static>>,
+}
+
+impl Literal {
+    fn find(&self, lower: &str, from: usize) -> Option<usize> {
+        let offset = self.finder.find(lower.as_bytes().get(from..)?)?;
+        Some(from + offset)
+    }
 }
 
 /// Where a template was found.
@@ -32,6 +48,8 @@ enum Part {
 pub(super) struct Found {
     /// First byte of the match in the line.
     pub(super) start: usize,
+    /// The byte after its last one.
+    pub(super) end: usize,
     pub(super) captures: Captures,
 }
 
@@ -64,10 +82,10 @@ impl Template {
     pub(super) fn anchor(&self) -> &str {
         let mut longest = "";
         for part in &self.parts {
-            if let Part::Literal(text) = part
-                && text.len() > longest.len()
+            if let Part::Literal(literal) = part
+                && literal.text.len() > longest.len()
             {
-                longest = text;
+                longest = &literal.text;
             }
         }
         longest
@@ -83,15 +101,16 @@ impl Template {
         let Some(Part::Literal(first)) = self.parts.first() else { return None };
         let mut fuel = FUEL;
         let mut from = 0;
-        while let Some(offset) = lower.get(from..).and_then(|rest| rest.find(first.as_str())) {
-            let start = from + offset;
+        while let Some(start) = first.find(lower, from) {
             let mut captures = Captures::default();
-            if self.may_start(lower, start) && self.rest_matches(1, start + first.len(), line, lower, &mut captures, &mut fuel) {
+            if self.may_start(lower, start)
+                && let Some(end) = self.match_rest(1, start + first.text.len(), line, lower, &mut captures, &mut fuel)
+            {
                 captures.0.reverse();
-                return Some(Found { start, captures });
+                return Some(Found { start, end, captures });
             }
             fuel = fuel.checked_sub(1)?;
-            from = start + first.len();
+            from = start + first.text.len();
         }
         None
     }
@@ -112,41 +131,49 @@ impl Template {
         !(after.starts_with(is_word) && lower[..end].ends_with(is_word))
     }
 
-    /// Matches the parts from `index` on at byte `at`. Captures are added from the last to the first.
-    fn rest_matches(&self, index: usize, at: usize, line: &str, lower: &str, captures: &mut Captures, fuel: &mut usize) -> bool {
+    /// Matches the parts from `index` on at byte `at`, and gives the end. Captures are added from the last to the first.
+    fn match_rest(
+        &self,
+        index: usize,
+        at: usize,
+        line: &str,
+        lower: &str,
+        captures: &mut Captures,
+        fuel: &mut usize,
+    ) -> Option<usize> {
         match (self.parts.get(index), self.parts.get(index + 1)) {
-            (None, _) => self.may_end(lower, at),
+            (None, _) => self.may_end(lower, at).then_some(at),
             // Two literals never stand side by side, so this is never asked for.
-            (Some(Part::Literal(_)), _) => false,
+            (Some(Part::Literal(_)), _) => None,
             (Some(Part::Gap { name, word }), None) => {
                 let rest = &line[at..];
                 let end = if *word { rest.find(char::is_whitespace).unwrap_or(rest.len()) } else { rest.len() };
                 if (*word && end == 0) || (self.at_end && !rest[end..].trim().is_empty()) {
-                    return false;
+                    return None;
                 }
                 capture(captures, *name, &rest[..end]);
-                true
+                Some(at + end)
             }
             (Some(Part::Gap { name, word }), Some(Part::Literal(next))) => {
                 let mut from = at;
-                while let Some(offset) = lower.get(from..).and_then(|rest| rest.find(next.as_str())) {
-                    let here = from + offset;
+                while let Some(here) = next.find(lower, from) {
                     let gap = &line[at..here];
                     if gap.len() > GAP_REACH || (*word && gap.contains(char::is_whitespace)) {
-                        return false;
+                        return None;
                     }
-                    let Some(left) = fuel.checked_sub(1) else { return false };
-                    *fuel = left;
-                    if !(*word && gap.is_empty()) && self.rest_matches(index + 2, here + next.len(), line, lower, captures, fuel) {
+                    *fuel = fuel.checked_sub(1)?;
+                    if !(*word && gap.is_empty())
+                        && let Some(end) = self.match_rest(index + 2, here + next.text.len(), line, lower, captures, fuel)
+                    {
                         capture(captures, *name, gap);
-                        return true;
+                        return Some(end);
                     }
                     // One byte further is inside the literal, which begins with an ASCII or a whole character.
-                    from = here + next.chars().next().map_or(1, char::len_utf8);
+                    from = here + next.text.chars().next().map_or(1, char::len_utf8);
                 }
-                false
+                None
             }
-            (Some(Part::Gap { .. }), Some(Part::Gap { .. })) => false,
+            (Some(Part::Gap { .. }), Some(Part::Gap { .. })) => None,
         }
     }
 }
@@ -159,7 +186,8 @@ fn push_literal(parts: &mut Vec<Part>, literal: &mut String) {
     if !literal.is_empty() {
         let text = literal.to_ascii_lowercase().replace(['"', '`'], "'");
         literal.clear();
-        parts.push(Part::Literal(text));
+        let finder = Box::new(Finder::new(text.as_bytes()).into_owned());
+        parts.push(Part::Literal(Literal { text, finder }));
     }
 }
 
@@ -181,7 +209,10 @@ mod tests {
 
     #[test]
     fn gaps_are_captured() {
-        let captures = found("version 'GLIBC_{version}' not found (required by {library})", "x: Version 'GLIBC_2.34' not found (required by /a/b.so)");
+        let captures = found(
+            "version 'GLIBC_{version}' not found (required by {library})",
+            "x: Version 'GLIBC_2.34' not found (required by /a/b.so)",
+        );
         assert_eq!(captures.unwrap(), [("version", "2.34".to_owned()), ("library", "/a/b.so".to_owned())]);
     }
 

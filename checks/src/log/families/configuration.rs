@@ -11,7 +11,8 @@ fn is_key(captures: &Captures) -> bool {
 /// Whether a missing key looks like a variable written in braces.
 fn is_variable(captures: &Captures) -> bool {
     captures.get("key").is_some_and(|key| {
-        key.chars().next().is_some_and(|c| c.is_ascii_uppercase()) && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        key.chars().next().is_some_and(|c| c.is_ascii_uppercase())
+            && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     })
 }
 
@@ -21,7 +22,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 81,
         finding: Some("config-null-mount"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["casa_distro/{}.py', line", "TypeError: expected str, bytes or os.PathLike object, not NoneType"], &["bin/casa_distro', line", "TypeError: expected str, bytes or os.PathLike object, not NoneType"]]),
+        matcher: Texts::Sequences(&[
+            &["casa_distro/{}.py', line", "TypeError: expected str, bytes or os.PathLike object, not NoneType"],
+            &["bin/casa_distro', line", "TypeError: expected str, bytes or os.PathLike object, not NoneType"],
+        ]),
         cause: "A mount is switched off with null in the configuration, and casa_distro fails on it as long as the home of the environment does not exist.",
         cure: "Remove that line from mounts (casa-doctor --fix does), or create the home of the environment first.",
         confirm: "mounts in casa_distro.json or casa_distro_3.json has a null, and the home of the environment does not exist.",
@@ -32,7 +36,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 87,
         finding: Some("casa-distro-outdated"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["casa_distro/{}.py', line", "UnicodeEncodeError:"], &["bin/casa_distro', line", "UnicodeEncodeError:"]]),
+        matcher: Texts::Sequences(&[
+            &["casa_distro/{}.py', line", "UnicodeEncodeError:"],
+            &["bin/casa_distro', line", "UnicodeEncodeError:"],
+        ]),
         cause: "An old casa_distro cannot handle accents in a path when the language settings are those of plain C.",
         cure: "Update casa-distro, and set LANG to a UTF-8 locale such as C.UTF-8.",
         confirm: "The version of casa-distro and the value of LANG and LC_ALL.",
@@ -58,7 +65,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 88,
         finding: Some("python-missing"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["casa_distro/{}.py', line", "SyntaxError: invalid syntax"], &["bin/casa_distro', line", "SyntaxError: invalid syntax"], &["/bin/bv', line", "SyntaxError: invalid syntax"]]),
+        matcher: Texts::Sequences(&[
+            &["casa_distro/{}.py', line", "SyntaxError: invalid syntax"],
+            &["bin/casa_distro', line", "SyntaxError: invalid syntax"],
+            &["/bin/bv', line", "SyntaxError: invalid syntax"],
+        ]),
         cause: "casa_distro needs Python 3.6 or newer, and the one that was used does not understand its text.",
         cure: "Use a newer python3.",
         confirm: "python3 --version on the host is older than 3.6.",
@@ -112,9 +123,12 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("config-braces"),
         fatal: true,
         matcher: Texts::Sequences(&[
-            &["casa_distro/{}.py', line", "unmatched '{{' in format spec"], &["bin/casa_distro', line", "unmatched '{{' in format spec"],
-            &["casa_distro/{}.py', line", "Single '{{' encountered in format string"], &["bin/casa_distro', line", "Single '{{' encountered in format string"],
-            &["casa_distro/{}.py', line", "KeyError: '{key}'"], &["bin/casa_distro', line", "KeyError: '{key}'"],
+            &["casa_distro/{}.py', line", "unmatched '{{' in format spec"],
+            &["bin/casa_distro', line", "unmatched '{{' in format spec"],
+            &["casa_distro/{}.py', line", "Single '{{' encountered in format string"],
+            &["bin/casa_distro', line", "Single '{{' encountered in format string"],
+            &["casa_distro/{}.py', line", "KeyError: '{key}'"],
+            &["bin/casa_distro', line", "KeyError: '{key}'"],
         ]),
         when: Some(|captures| captures.get("key").is_none() || is_variable(captures)),
         cause: "A value in casa_distro.json holds braces, as in ${VAR}; casa_distro 3 takes them for its own and fails.",
@@ -126,7 +140,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "config-missing-key",
         finding: Some("config-missing-key"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["casa_distro/{}.py', line", "KeyError: '{key}'"], &["bin/casa_distro', line", "KeyError: '{key}'"]]),
+        matcher: Texts::Sequences(&[
+            &["casa_distro/{}.py', line", "KeyError: '{key}'"],
+            &["bin/casa_distro', line", "KeyError: '{key}'"],
+        ]),
         when: Some(is_key),
         cause: "casa_distro.json lacks a key without which casa_distro does not work.",
         cure: "Add the key; run the setup of the environment again when much is missing.",
@@ -137,7 +154,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "config-invalid-json",
         finding: Some("config-invalid-json"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["casa_distro/{}.py', line", "JSONDecodeError: {reason*}: line {line} column {column}"], &["bin/casa_distro', line", "JSONDecodeError: {reason*}: line {line} column {column}"]]),
+        matcher: Texts::Sequences(&[
+            &["casa_distro/{}.py', line", "JSONDecodeError: {reason*}: line {line} column {column}"],
+            &["bin/casa_distro', line", "JSONDecodeError: {reason*}: line {line} column {column}"],
+        ]),
         cause: "A configuration file is no valid JSON: mostly a comma too many or missing, or a comment. The message does not say which file.",
         cure: "casa-doctor names the file, the line and the column.",
         confirm: "conf/casa_distro.json or ~/.config/casa-distro/casa_distro_3.json cannot be read as JSON.",

@@ -29,7 +29,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "docker-down",
         finding: Some("docker-daemon-down"),
         fatal: true,
-        matcher: Texts::Any(&["Cannot connect to the Docker daemon at {url}. Is the docker daemon running", "Cannot connect to the Docker daemon"]),
+        matcher: Texts::Any(&[
+            "Cannot connect to the Docker daemon at {url}. Is the docker daemon running",
+            "Cannot connect to the Docker daemon",
+        ]),
         cause: "Docker does not run, or the variable DOCKER_HOST or the chosen context points elsewhere.",
         cure: "Start it (sudo systemctl start docker, or Docker Desktop), or unset DOCKER_HOST.",
         confirm: "Whether something listens at the address in the message.",

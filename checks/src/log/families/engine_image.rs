@@ -9,7 +9,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 66,
         finding: Some("image-not-an-image"),
         fatal: true,
-        matcher: Texts::Any(&["could not open image {image*}: image format not recognized", "could not open image {image*}: unknown image format"]),
+        matcher: Texts::Any(&[
+            "could not open image {image*}: image format not recognized",
+            "could not open image {image*}: unknown image format",
+        ]),
         cause: "The file is no container image: mostly an error page or an empty file saved by a failed download. Old engines say the same of an image that they may not read.",
         cure: "Download the image again and compare its size and md5 with the .json file beside it.",
         confirm: "The first bytes of the file, its size, and its mode.",

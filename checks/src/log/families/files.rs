@@ -137,7 +137,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "vb-vboxsf",
         case: 108,
         finding: Some("vbox-vboxsf"),
-        matcher: Texts::Any(&["/media/sf_{share}: Permission denied", "/media/sf_{share}' : Permission denied", "/media/sf_{share}': Permission denied"]),
+        matcher: Texts::Any(&[
+            "/media/sf_{share}: Permission denied",
+            "/media/sf_{share}' : Permission denied",
+            "/media/sf_{share}': Permission denied",
+        ]),
         cause: "Folders that VirtualBox shares may be used by members of the group vboxsf only.",
         cure: "sudo usermod -aG vboxsf $USER, then restart the virtual machine.",
         confirm: "vboxsf is not among the groups of this session.",

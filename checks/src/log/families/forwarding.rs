@@ -63,7 +63,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ssh-x-server-gone",
         finding: Some("x11-forwarding-dead"),
-        matcher: Texts::Any(&["connect /tmp/.X11-unix/{socket}: No such file or directory", "connect /tmp/.X11-unix/{socket}: Connection refused"]),
+        matcher: Texts::Any(&[
+            "connect /tmp/.X11-unix/{socket}: No such file or directory",
+            "connect /tmp/.X11-unix/{socket}: Connection refused",
+        ]),
         cause: "ssh forwards to a screen that no longer exists on your computer: its X server has ended since ssh was started.",
         cure: "Start ssh again from the present graphical session.",
         confirm: "The socket named in the message does not exist on the computer where ssh runs.",

@@ -11,7 +11,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("nvidia-driver-mismatch"),
         matcher: Texts::Sequences(&[
             &["API mismatch: the client has the version {client}, but", "this kernel module has the version {kernel}"],
-            &["API mismatch: the client{*}", "has the version {client}, but this kernel module has", "the version {kernel}. Please"],
+            &[
+                "API mismatch: the client{*}",
+                "has the version {client}, but this kernel module has",
+                "the version {kernel}. Please",
+            ],
             &["API mismatch: the client has the version"],
             &["Failed to initialize NVML: Driver/library version mismatch", "NVML library version: {library}"],
             &["Failed to initialize NVML: Driver/library version mismatch"],
@@ -41,7 +45,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "nv-cli-nolib",
         case: 35,
         finding: Some("nvidia-driver-missing"),
-        matcher: Texts::Any(&["load library failed: libnvidia-ml.so.1: cannot open shared object file", "NVML_ERROR_LIBRARY_NOT_FOUND"]),
+        matcher: Texts::Any(&[
+            "load library failed: libnvidia-ml.so.1: cannot open shared object file",
+            "NVML_ERROR_LIBRARY_NOT_FOUND",
+        ]),
         cause: "NVIDIA's container tool is installed, but the NVIDIA driver, or its libraries, are not.",
         cure: "Install the driver when the computer has an NVIDIA card; otherwise use opengl=container, since the tool alone makes casa_distro choose nv.",
         confirm: "libnvidia-ml.so.1 is not on the host.",

@@ -19,7 +19,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 117,
         finding: Some("somaworkflow-params"),
         fatal: true,
-        matcher: Texts::Any(&["'$SOMAWF_{which}_PARAMS'", "$SOMAWF_INPUT_PARAMS: No such file", "No such file or directory: $SOMAWF_{which}_PARAMS"]),
+        matcher: Texts::Any(&[
+            "'$SOMAWF_{which}_PARAMS'",
+            "$SOMAWF_INPUT_PARAMS: No such file",
+            "No such file or directory: $SOMAWF_{which}_PARAMS",
+        ]),
         cause: "The job got the name of a variable instead of its value: the variable is not set on the computer that runs it, and casa_distro leaves unknown variables as they are.",
         cure: "Update casa-distro and soma-workflow on that computer; remove SOMAWF_INPUT_PARAMS and SOMAWF_OUTPUT_PARAMS from env in casa_distro.json when they are not used.",
         confirm: "SOMAWF_INPUT_PARAMS is unset where the job runs.",

@@ -9,7 +9,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 110,
         also: &[111],
         finding: Some("ssh-agent-dead"),
-        matcher: Texts::Any(&["Error connecting to agent: No such file or directory", "Error connecting to agent: Connection refused", "^Error connecting to agent$"]),
+        matcher: Texts::Any(&[
+            "Error connecting to agent: No such file or directory",
+            "Error connecting to agent: Connection refused",
+            "^Error connecting to agent$",
+        ]),
         cause: "SSH_AUTH_SOCK names the socket of an ssh agent that has ended: an old tmux or screen session, a keychain file of another boot, or a container that does not see the socket.",
         cure: "Open a new session, or run eval \"$(keychain --eval --quiet)\" (or ssh-agent and ssh-add), and launch the container from there.",
         confirm: "The socket named by SSH_AUTH_SOCK does not exist or refuses connections.",
@@ -95,7 +99,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ssh-key-mode",
         finding: Some("ssh-key-permissions"),
-        matcher: Texts::Any(&["UNPROTECTED PRIVATE KEY FILE", "Permissions {mode} for '{key*}' are too open", "Load key '{key*}': bad permissions"]),
+        matcher: Texts::Any(&[
+            "UNPROTECTED PRIVATE KEY FILE",
+            "Permissions {mode} for '{key*}' are too open",
+            "Load key '{key*}': bad permissions",
+        ]),
         cause: "ssh does not use a private key that others may read.",
         cure: "chmod 600 on the key in the message; on a Windows disk under WSL keep keys in the Linux home.",
         confirm: "The mode of the key file.",

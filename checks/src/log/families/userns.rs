@@ -9,7 +9,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 58,
         finding: Some("engine-userns-blocked"),
         fatal: true,
-        matcher: Texts::Any(&["Failed to create user namespace: Permission denied", "Could not write info to setgroups: Permission denied"]),
+        matcher: Texts::Any(&[
+            "Failed to create user namespace: Permission denied",
+            "Could not write info to setgroups: Permission denied",
+        ]),
         cause: "The system forbids ordinary users to make user namespaces, without which this engine cannot start a container. On Ubuntu 23.10 and newer it is AppArmor that does so.",
         cure: "Install Apptainer 1.3.4 or newer from its own package, which brings the permission; or the package apptainer-suid.",
         confirm: "/proc/sys/kernel/apparmor_restrict_unprivileged_userns is 1, and /etc/apparmor.d has no profile for the engine that is used.",
@@ -130,7 +133,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "newuidmap was not found in PATH",
         ]),
         cause: "Building or changing an image as an ordinary user (--fakeroot) needs a range of user numbers for you in /etc/subuid and the program newuidmap.",
-        cure: "The administrator runs: sudo apptainer config fakeroot --add NAME, and installs the package uidmap (shadow-utils).",
+        cure: "The administrator runs: sudo apptainer config fakeroot -a NAME, and installs the package uidmap (shadow-utils).",
         confirm: "Your name has no line in /etc/subuid and /etc/subgid, or newuidmap is not installed.",
         ..Pattern::BLANK
     },
@@ -138,9 +141,13 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-fakeroot-glibc",
         case: 77,
         finding: Some("glibc-too-new"),
-        matcher: Texts::Any(&["fakeroot: error while starting the 'faked' daemon", "/.singularity.d/libs/faked: {*}GLIBC_{version} not found", "/.singularity.d/libs/faked: {*}GLIBC_{version}' not found"]),
+        matcher: Texts::Any(&[
+            "fakeroot: error while starting the 'faked' daemon",
+            "/.singularity.d/libs/faked: {*}GLIBC_{version} not found",
+            "/.singularity.d/libs/faked: {*}GLIBC_{version}' not found",
+        ]),
         cause: "For --fakeroot the engine brings the program fakeroot of the host into the image, and it was built for a newer C library than the image has.",
-        cure: "Have your name added to /etc/subuid (sudo apptainer config fakeroot --add NAME), or use --ignore-fakeroot-command.",
+        cure: "Have your name added to /etc/subuid (sudo apptainer config fakeroot -a NAME), or use --ignore-fakeroot-command.",
         confirm: "The C library of the host is newer than that of the image.",
         ..Pattern::BLANK
     },
@@ -148,7 +155,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-subuid-fallback",
         case: 77,
         severity: Severity::Info,
-        matcher: Texts::Any(&["User not listed in /etc/subuid, trying root-mapped namespace", "Using fakeroot command combined with root-mapped namespace"]),
+        matcher: Texts::Any(&[
+            "User not listed in /etc/subuid, trying root-mapped namespace",
+            "Using fakeroot command combined with root-mapped namespace",
+        ]),
         cause: "You have no range of user numbers of your own, so the engine uses a simpler way to look like root. Harmless unless a build fails on the owner of a file.",
         cure: "Nothing.",
         confirm: "The build goes on.",

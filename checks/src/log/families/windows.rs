@@ -20,7 +20,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "wsl-x11-readonly",
         finding: Some("wsl-xserver-unreachable"),
-        matcher: Texts::Any(&["/tmp/.X11-unix{rest*}: Read-only file system", "/tmp/.X11-unix{rest*}: Too many levels of symbolic links", "/tmp/.X11-unix: Read-only file system"]),
+        matcher: Texts::Any(&[
+            "/tmp/.X11-unix{rest*}: Read-only file system",
+            "/tmp/.X11-unix{rest*}: Too many levels of symbolic links",
+            "/tmp/.X11-unix: Read-only file system",
+        ]),
         cause: "On WSL the directory of the X sockets is a read-only mount made by Windows; recipes that delete it or link into it fail or leave a loop.",
         cure: "Run wsl --shutdown in Windows and start again; if the sockets stay hidden: sudo mount -o bind,ro /mnt/wslg/.X11-unix /tmp/.X11-unix.",
         confirm: "/mnt/wslg/.X11-unix/X0 exists while /tmp/.X11-unix/X0 does not.",

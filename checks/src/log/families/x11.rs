@@ -21,8 +21,15 @@ const NO_DISPLAY_OPENED: Texts = Texts::Any(&[
 ]);
 
 /// What explains a display that cannot be opened better than the failure itself.
-const REFUSED: &[&str] =
-    &["x-empty-cookie", "x-cookie-invalid", "x-wrong-auth", "x-motty-cookie", "x-xauth-missing", "x-authority-locked", "ssh-x-server-gone"];
+const REFUSED: &[&str] = &[
+    "x-empty-cookie",
+    "x-cookie-invalid",
+    "x-wrong-auth",
+    "x-motty-cookie",
+    "x-xauth-missing",
+    "x-authority-locked",
+    "ssh-x-server-gone",
+];
 
 /// A display as a program names it: the computer, and the number of the display on it.
 fn split(display: &str) -> Option<(&str, u32)> {
@@ -47,11 +54,13 @@ fn is_local(captures: &Captures) -> bool {
 
 /// Whether sshd made the display: it numbers those that it forwards from 10 on (`X11DisplayOffset` in sshd_config).
 fn is_forwarded(captures: &Captures) -> bool {
-    split(display(captures)).is_some_and(|(host, number)| !host.is_empty() && host != "unix" && !host.starts_with('/') && number >= 10)
+    split(display(captures))
+        .is_some_and(|(host, number)| !host.is_empty() && host != "unix" && !host.starts_with('/') && number >= 10)
 }
 
 fn is_network(captures: &Captures) -> bool {
-    split(display(captures)).is_some_and(|(host, number)| !host.is_empty() && host != "unix" && !host.starts_with('/') && number < 10)
+    split(display(captures))
+        .is_some_and(|(host, number)| !host.is_empty() && host != "unix" && !host.starts_with('/') && number < 10)
 }
 
 fn is_launchd(captures: &Captures) -> bool {
@@ -150,7 +159,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "x-motty-cookie",
         finding: Some("x11-cookie-missing"),
         fatal: true,
-        matcher: Texts::Any(&["X11 proxy: Unsupported authorisation protocol", "X11 proxy: wrong authorisation protocol attempted"]),
+        matcher: Texts::Any(&[
+            "X11 proxy: Unsupported authorisation protocol",
+            "X11 proxy: wrong authorisation protocol attempted",
+        ]),
         cause: "The terminal program on Windows (MobaXterm, PuTTY) forwards the screen, and the program came without the cookie for it.",
         cure: "Launch with casa-doctor run, which hands the cookie to the container, and do not copy .Xauthority files.",
         confirm: "The authority file that the program sees has no entry for DISPLAY.",
@@ -205,9 +217,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("x11-unreachable"),
         fatal: true,
         matcher: Texts::Any(&["cannot connect to X server$", "unable to open display$"]),
+        yields_to: &["x-no-display"],
         follows: REFUSED,
-        cause: "The X server could not be reached; the message does not say which one.",
-        cure: "Run casa-doctor in the same terminal. On a Mac: start XQuartz, allow network clients in Settings, Security, and restart it.",
+        cause: "No screen could be opened, and the message names none: DISPLAY is unset or empty, or the program does not tell which X server it tried.",
+        cure: "Run casa-doctor in the same terminal; over ssh connect with ssh -X or ssh -Y. On a Mac: start XQuartz, allow network clients in Settings, Security, and restart it.",
         confirm: "What DISPLAY is, and whether something answers there.",
         ..Pattern::BLANK
     },
@@ -228,11 +241,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 15,
         finding: Some("x11-shm-isolated"),
         fatal: true,
-        matcher: Texts::Sequences(&[
-            &["X Error{*}Bad{error}", "(MIT-SHM)"],
-            &["BadShmSeg"],
-            &["X_ShmAttach"],
-        ]),
+        matcher: Texts::Sequences(&[&["X Error{*}Bad{error}", "(MIT-SHM)"], &["BadShmSeg"], &["X_ShmAttach"]]),
         cause: "The program and the X server do not share memory, because the container has its own IPC namespace, though the X server offers shared memory to it.",
         cure: "Start the container without --ipc or --containall (Docker: with --ipc=host), or set QT_X11_NO_MITSHM=1.",
         confirm: "The IPC namespace inside differs from the one of the host. On a Mac a recent Mesa in the image can cause it too.",

@@ -16,5 +16,7 @@ pub mod gl;
 pub mod image;
 pub mod registry;
 pub mod renderer;
+pub mod somaworkflow;
 pub mod ssh;
+pub mod storage;
 pub mod x11;

@@ -1,0 +1,3 @@
+//! Checks of the family.
+use crate::check::Check;
+pub(crate) static CHECKS: &[&Check] = &[];

@@ -63,8 +63,8 @@ pub struct SomaResource {
     pub scheduler: Option<String>,
     /// Whether its jobs are submitted on this machine, as far as the names in the file tell.
     pub served_here: bool,
-    /// Whether its jobs are submitted on another machine.
-    pub remote: bool,
+    /// Whether soma-workflow takes it for its own machine, which it reaches without ssh.
+    pub local: bool,
     /// `LIGHT_MODE` as it is written.
     pub light_mode: Option<SomaSetting>,
     /// `PYTHON_COMMAND`, up to the end of its first word.

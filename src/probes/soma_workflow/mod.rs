@@ -91,7 +91,7 @@ fn resource(host: &dyn Host, section: &Section, defaults: Option<&Section>, host
         line: section.line,
         scheduler: get("SCHEDULER_TYPE").map(|entry| entry.value.clone()),
         served_here,
-        remote: !served_here,
+        local: is_local(section, defaults, is_here),
         light_mode: get("LIGHT_MODE").map(|entry| setting(entry, &entry.value)),
         python_command: get("PYTHON_COMMAND").and_then(|entry| Some(setting(entry, &first_word(&entry.value)?))),
         container_command: get("CONTAINER_COMMAND").map(|entry| container_command(host, entry)),
@@ -102,6 +102,14 @@ fn resource(host: &dyn Host, section: &Section, defaults: Option<&Section>, host
             .map(|entry| setting(entry, &entry.name.to_uppercase()))
             .collect(),
     }
+}
+
+/// The rule of soma-workflow's `Configuration.is_local_resource`.
+fn is_local(section: &Section, defaults: Option<&Section>, is_here: impl Fn(&str) -> bool) -> bool {
+    let get = |name: &str| section.get(defaults, name);
+    let light = get("LIGHT_MODE").and_then(|entry| entry.value.parse::<i64>().ok()).is_some_and(|mode| mode != 0);
+    let nowhere = ["SCHEDULER_TYPE", "SUBMITTING_MACHINES", "CLUSTER_ADDRESS"].iter().all(|name| get(name).is_none());
+    is_here(&section.name) || light || nowhere
 }
 
 /// The program of a command that is either a list in Python's notation or a line for the shell.
@@ -203,7 +211,7 @@ mod tests {
     fn a_cluster_s_own_file() {
         let text = "[cluster]\nSCHEDULER_TYPE = slurm\nSUBMITTING_MACHINES = login1 atlas\nCONTAINER_COMMAND = ['$BV/bin/bv', '--token=s3cret']\nPYTHON_COMMAND = python3 -u\nLIGHT_MODE = True\nLOGIN = 50%\n";
         let resource = resource_of(text);
-        assert!(resource.served_here && !resource.remote);
+        assert!(resource.served_here && !resource.local);
         let command = resource.container_command.as_ref().unwrap();
         assert_eq!((command.program.as_deref(), command.found, command.line), (Some("$BV/bin/bv"), Some(true), 4));
         assert_eq!(resource.python_command.as_ref().unwrap().value, "python3");
@@ -214,16 +222,17 @@ mod tests {
 
     #[test]
     fn where_jobs_are_submitted() {
-        for (text, here) in [
-            ("[cluster]\nCLUSTER_ADDRESS = cluster.example.org\n", false),
-            ("[cluster]\nSUBMITTING_MACHINES = login1\n", false),
-            ("[localhost]\nCLUSTER_ADDRESS = cluster\n", true),
-            ("[atlas]\nSCHEDULER_TYPE = slurm\n", true),
-            ("[x]\nLIGHT_MODE = 1\n", true),
-            ("[DEFAULT]\nCLUSTER_ADDRESS = c\n[x]\nA = 1\n", false),
+        for (text, served_here, local) in [
+            ("[cluster]\nCLUSTER_ADDRESS = cluster.example.org\n", false, false),
+            ("[cluster]\nSUBMITTING_MACHINES = login1\n", false, false),
+            ("[cluster]\nSCHEDULER_TYPE = slurm\n", true, false),
+            ("[localhost]\nCLUSTER_ADDRESS = cluster\n", true, true),
+            ("[atlas]\nSCHEDULER_TYPE = slurm\n", true, true),
+            ("[x]\nLIGHT_MODE = 1\n", true, true),
+            ("[DEFAULT]\nCLUSTER_ADDRESS = c\n[x]\nA = 1\n", false, false),
         ] {
             let resource = resource_of(text);
-            assert_eq!((resource.served_here, resource.remote), (here, !here), "{text}");
+            assert_eq!((resource.served_here, resource.local), (served_here, local), "{text}");
         }
     }
 

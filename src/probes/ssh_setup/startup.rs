@@ -47,8 +47,9 @@ fn file(host: &dyn Host, home: &Path, name: &str) -> Option<StartupFile> {
 
 fn examine(host: &dyn Host, home: &Path, mut file: StartupFile, text: &str) -> StartupFile {
     let mut guarded = false;
+    // A line that only sets a variable is no command to the scanner, and does something all the same.
+    file.has_commands = text.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'));
     for command in commands(text) {
-        file.has_commands = true;
         guarded |= asks_for_a_terminal(&command);
         for word in &command.words {
             let base = word.text.rsplit('/').next().unwrap_or_default();
@@ -208,6 +209,7 @@ mod tests {
         let file = profile("[ -f ~/.bashrc ] && . ~/.bashrc\n. \"$HOME/.keychain/$HOSTNAME-sh\"\n");
         assert_eq!((file.reads, file.keychain_file_lines, file.has_commands), (vec![".bashrc".to_owned()], vec![2], true));
         assert!(!profile("# . ~/.profile\n").has_commands);
+        assert!(profile("PATH=/x:$PATH\n").has_commands);
     }
 
     #[test]

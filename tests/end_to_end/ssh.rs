@@ -129,6 +129,8 @@ fn keychain_is_asked_for_a_key_that_is_not_there_and_hides_the_profile() {
     assert!(!read());
     run(lab().command("bash", patient.home()).arg("-c").arg(hidden["advice"][0]["command"].as_str().unwrap()));
     assert!(read());
+    // The line for keychain started an agent.
+    run(lab().command("keychain", patient.home()).args(["--quiet", "--stop", "mine"]));
     let (document, answer) = diagnose(&patient, None);
     assert!(!ids(&document).contains(&"shell-profile-hidden"), "{}", answer.all());
 }

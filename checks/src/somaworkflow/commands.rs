@@ -103,7 +103,7 @@ fn scripts_advice(found: &SomaWorkflow, finding: Finding) -> Finding {
     finding
         .advise(format!("Let the resource have: CONTAINER_COMMAND = ['{}']", scripts.directory.join("bv").display()))
         .advise_command(
-            "Or add the run scripts to PATH, in ~/.bashrc of the machines that run jobs:",
+            "Add the run scripts to PATH, in ~/.bashrc of the machines that run jobs:",
             format!("export PATH={}:\"$PATH\"", shell_word(&directory)),
         )
 }

@@ -70,9 +70,11 @@ fn mount(facts: &Facts) -> Outcome {
     }
     for (key, option) in options(merged).filter(|(_, option)| binds_to(option, &target)) {
         findings.push(
-            severity(facts, MOUNTED.found())
-                .evidence(format!("{}: \"{key}\" contains \"{option}\"", environment.file.path.display()))
-                .advise(format!("Remove the option from \"{key}\" in the configuration, and use an ssh agent.")),
+            severity(
+                facts,
+                MOUNTED.found().evidence(format!("{}: \"{key}\" contains \"{option}\"", environment.file.path.display())),
+            )
+            .advise(format!("Remove the option from \"{key}\" in the configuration, and use an ssh agent.")),
         );
     }
     Outcome::of(findings)

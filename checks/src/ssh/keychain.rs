@@ -113,6 +113,9 @@ fn file(agent: &SshAgent, setup: &SshSetup) -> Result<Option<Finding>, String> {
         if let Some(reason) = setup.unknown.get("keychain_files") {
             return Err(format!("~/.keychain could not be listed: {reason}"));
         }
+        if setup.hostname.is_none() && !setup.keychain_files.is_empty() {
+            return Err("the name of this machine, by which keychain calls its file, is not known".to_owned());
+        }
         // A home directory shared by several machines holds files of all of them: one matters if its agent answers here.
         let renamed = setup.keychain_files.iter().find(|file| no_agent && matches!(file.state, AgentState::Listed { .. }));
         return Ok(renamed.map(|file| other_name(agent, setup, file)));
@@ -349,6 +352,9 @@ mod tests {
         let mut unreadable = remembered(AgentState::Unset, true);
         (unreadable.socket, unreadable.error) = (None, Some("permission denied".into()));
         assert!(matches!(CHECK.judge(&facts(AgentState::Unset, vec![unreadable])), Outcome::Unknown(_)));
+        let mut nameless = facts(AgentState::Unset, vec![remembered(listed(&["ssh-rsa"]), false)]);
+        nameless.ssh_setup.as_mut().unwrap().hostname = None;
+        assert!(matches!(CHECK.judge(&nameless), Outcome::Unknown(_)));
         assert!(matches!(CHECK.judge(&answered()), Outcome::Unknown(_)));
     }
 }

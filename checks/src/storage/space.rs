@@ -73,12 +73,10 @@ fn finding(disk: &std::path::Path, lacks: &[(&DiskPlace, Lack)]) -> Finding {
     finding = finding.advise_command("See what fills the disk, and make room:", format!("df -h {shown}"));
     let is = |role: DiskRole| lacks.iter().any(|(place, _)| place.role == role);
     if is(DiskRole::Temporary) {
-        finding =
-            finding.advise_command("Or let temporary files go to a disk with room:", "export TMPDIR=/path/to/a/disk/with/room");
+        finding = finding.advise_command("Let temporary files go to a disk with room:", "export TMPDIR=/path/to/a/disk/with/room");
     }
     if is(DiskRole::EngineTemporary) {
-        finding =
-            finding.advise_command("Or unpack images on a disk with room:", "export APPTAINER_TMPDIR=/path/to/a/disk/with/room");
+        finding = finding.advise_command("Unpack images on a disk with room:", "export APPTAINER_TMPDIR=/path/to/a/disk/with/room");
     }
     if is(DiskRole::Docker) {
         finding = finding

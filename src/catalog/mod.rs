@@ -3,6 +3,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod list;
+pub(crate) mod log;
 pub(crate) mod manual;
 pub(crate) mod pages;
 pub(crate) mod select;

@@ -61,10 +61,14 @@ pub(crate) enum Command {
     },
     /// List every check and every finding
     List,
-    /// Explain a check or a finding
+    /// Explain a check or a finding, or the error output of a program
     Explain {
         /// Id of a check or a finding
-        id: String,
+        #[arg(required_unless_present = "log", conflicts_with = "log")]
+        id: Option<String>,
+        /// Name the known failures in a program's error output (- reads standard input)
+        #[arg(long, value_name = "FILE")]
+        log: Option<PathBuf>,
     },
     /// Save the facts of this machine, to be judged elsewhere with --replay
     Record {

@@ -1,5 +1,8 @@
 //! What needs no machine: list, explain, completions, manual.
 
+use std::path::Path;
+
+use anyhow::Context;
 use clap::CommandFactory;
 
 use super::args::{Cli, Format, Options};
@@ -7,7 +10,7 @@ use super::diagnose::human_options;
 use super::{Failure, deliver};
 use crate::catalog::explain::Explanation;
 use crate::catalog::list::{self, Listing};
-use crate::catalog::{Catalog, manual, pages};
+use crate::catalog::{Catalog, log, manual, pages};
 use crate::host::Host;
 use crate::output;
 use crate::report::{ExitStatus, json};
@@ -32,6 +35,19 @@ pub(super) fn explain(host: &dyn Host, options: &Options, id: &str) -> Result<Ex
         Format::Json => json::render(&explanation.document())?,
         Format::Human => explanation.render(&human_options(host, options)),
         Format::Markdown => explanation.markdown(),
+    };
+    deliver(options, &text)?;
+    Ok(ExitStatus::Clean)
+}
+
+/// `casa-doctor explain --log FILE|-`.
+pub(super) fn explain_log(host: &dyn Host, options: &Options, path: &Path) -> Result<ExitStatus, Failure> {
+    let read = if path == Path::new("-") { log::read(std::io::stdin().lock()) } else { host.open(path).and_then(log::read) };
+    let diagnoses = read.with_context(|| format!("cannot read the log {}", path.display()))?;
+    let catalog = Catalog::registered();
+    let text = match options.format {
+        Format::Json => json::render(&log::document(&catalog, &diagnoses))?,
+        Format::Human | Format::Markdown => log::render(&catalog, &diagnoses, &human_options(host, options)),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)

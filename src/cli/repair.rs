@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use casa_doctor_checks::facts::Environment;
-use casa_doctor_checks::finding::{Edit, Safety, Severity};
+use casa_doctor_checks::finding::{Safety, Severity};
 
 use super::args::{Format, Options};
 use super::diagnose::{Diagnosis, context, look, render, request, selection};
@@ -41,7 +41,7 @@ pub(super) fn fix(
     let plan = before.repairs();
     let agreed = agree(options, &plan)?;
     let agrees = |repair: &Repair| agreed.contains(&repair.because) || repair.safety == Safety::Safe;
-    let planned = Planned::new(&host, options, &before, &plan.edits(agrees), &selection)?;
+    let planned = Planned::new(&host, options, &before, agrees, &selection)?;
     for note in &planned.notes {
         output::notice(note);
     }
@@ -118,25 +118,37 @@ struct Planned {
     notes: Vec<String>,
 }
 
+/// How often a repaired file is looked at again: a key of casa-distro 2 that gets its new name may then show another illness.
+const ROUNDS: usize = 4;
+
 impl Planned {
-    /// Makes the edits of the findings, looks at the environment and its image as they will be, and adds the decision that
-    /// follows from that: the mode must rest on the image that will be used, not on the one that was moved.
+    /// Makes the edits that `agrees` lets through, looks at the environment and its image as they will be, goes on while that
+    /// shows something new to repair, and adds the decision that follows: the mode must rest on the image that will be used,
+    /// not on the one that was moved.
     fn new(
         host: &Arc<dyn Host>,
         options: &Options,
         before: &Diagnosis,
-        edits: &[Edit],
+        agrees: impl Fn(&Repair) -> bool,
         selection: &Selection,
     ) -> Result<Self, Failure> {
-        let repaired = fix::plan_files(host.as_ref(), edits)?;
-        let seen = overlay(host, &repaired);
-        let then = if repaired.is_empty() { before.clone() } else { before.with_planned_files(&seen, options, selection)? };
+        let mut changes = Vec::new();
+        let mut then = before.clone();
+        for _ in 0..ROUNDS {
+            let seen = overlay(host, &changes);
+            let found = fix::plan_files(seen.as_ref(), &then.repairs().edits(&agrees))?;
+            if found.is_empty() {
+                break;
+            }
+            changes = combine(changes, found);
+            then = before.with_planned_files(&overlay(host, &changes), options, selection)?;
+        }
         let remembered = match (then.environment(), &then.recommendation) {
             (Some(environment), Some(recommendation)) => memory::remember(environment, &then.facts, recommendation),
             _ => Remembered::default(),
         };
-        let decided = fix::plan_files(seen.as_ref(), &remembered.edits)?;
-        let changes = combine(repaired, decided);
+        let decided = fix::plan_files(overlay(host, &changes).as_ref(), &remembered.edits)?;
+        let changes = combine(changes, decided);
         let host = overlay(host, &changes);
         Ok(Self { changes, host, then, notes: remembered.notes })
     }

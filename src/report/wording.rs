@@ -148,7 +148,7 @@ pub(super) fn mode_sentence(opengl: OpenGl) -> &'static str {
 pub(super) fn basis_sentence(recommendation: &Recommendation, source: Source) -> String {
     let basis = match (recommendation.basis, source) {
         (Basis::Measured, _) => "Tried out in the image",
-        (Basis::Predicted, Source::Live) => "Predicted from what was seen, not tried out (`casa-doctor --measure` tries it)",
+        (Basis::Predicted, Source::Live) => "Predicted from what was seen, not tried out in the image",
         (Basis::Predicted, Source::Recording) => "Predicted from what was recorded, not tried out",
     };
     format!("{basis}; confidence: {}.", recommendation.confidence.word())

@@ -1,0 +1,131 @@
+//! Qt and its web view.
+
+use super::super::pattern::{Pattern, Texts};
+use crate::finding::Severity;
+
+/// What keeps Qt from connecting to the screen, and therefore from loading its plugin.
+const SCREEN_FAILED: &[&str] = &[
+    "x-empty-cookie",
+    "x-cookie-invalid",
+    "x-wrong-auth",
+    "x-no-display",
+    "x-no-display-named",
+    "x-forwarding-dead",
+    "x-network-display",
+    "x-unreachable",
+    "mac-launchd-display",
+    "qt-xcb-cursor",
+    "qt-xcb-library",
+];
+
+pub(super) static PATTERNS: &[Pattern] = &[
+    Pattern {
+        id: "qt-xcb-cursor",
+        case: 53,
+        finding: Some("image-library-missing"),
+        fatal: true,
+        matcher: Texts::Any(&["xcb-cursor0 or libxcb-cursor0 is needed"]),
+        cause: "Qt 6.5 and newer need the library libxcb-cursor, which the image or the system lacks. The screen itself is not the problem.",
+        cure: "Use a newer image; outside a container install libxcb-cursor0.",
+        confirm: "libxcb-cursor.so.0 is missing where the program runs.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-xcb-library",
+        case: 53,
+        finding: Some("image-library-missing"),
+        fatal: true,
+        matcher: Texts::Any(&["Cannot load library {plugin}libqxcb.so: ({library}: cannot open shared object file"]),
+        cause: "The plugin by which Qt uses an X server lacks a library.",
+        cure: "Use an image that has the library; outside a container install the package that brings it.",
+        confirm: "The library named in the message is missing where the program runs.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-xcb-plugin",
+        case: 53,
+        finding: Some("x11-unreachable"),
+        fatal: true,
+        matcher: Texts::Any(&[
+            "Could not load the Qt platform plugin 'xcb'",
+            "no Qt platform plugin could be initialized",
+            "could not find or load the Qt platform plugin 'xcb'",
+        ]),
+        follows: SCREEN_FAILED,
+        cause: "Qt found its X11 plugin and could not start it: either the screen cannot be reached, or a library is missing. The message before this one says which; here it is not in the log.",
+        cure: "Run the program again with QT_DEBUG_PLUGINS=1 and read the lines before this message; casa-doctor tells whether the screen is the reason.",
+        confirm: "Whether the X server of DISPLAY can be reached from where the program runs.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-noglx",
+        case: 52,
+        finding: Some("x11-glx-missing"),
+        fatal: true,
+        matcher: Texts::Any(&["Cannot create platform OpenGL context, neither GLX nor EGL are enabled"]),
+        follows: &["nv-glibc", "mesa-stdcxx", "gl-no-fbconfig"],
+        cause: "Qt got neither GLX nor EGL: the X server has no GLX (XQuartz, a plain VNC server, an untrusted ssh -X), or no OpenGL library could be loaded.",
+        cure: "Use opengl=software; where EGL works, QT_XCB_GL_INTEGRATION=xcb_egl helps too.",
+        confirm: "GLX is not among the extensions of the X server.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-offscreen6",
+        case: 54,
+        finding: Some("qt-offscreen-gl"),
+        fatal: true,
+        matcher: Texts::Any(&["QOpenGLWidget is not supported on this platform"]),
+        cause: "Qt runs without a screen (-platform offscreen), where Qt 6 draws nothing in 3D.",
+        cure: "Run the program on a virtual screen (xvfb-run) with software OpenGL or VirtualGL.",
+        confirm: "QT_QPA_PLATFORM or the option -platform says offscreen.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-webengine-gpu",
+        case: 55,
+        finding: Some("qt-webengine-gpu"),
+        fatal: true,
+        matcher: Texts::Any(&["GPU process isn't usable. Goodbye"]),
+        follows: &["nv-glibc", "gl-no-fbconfig", "gl-x2go"],
+        cause: "The web view inside the program (help windows) could not start drawing with OpenGL, and took the program with it.",
+        cure: "Set QTWEBENGINE_CHROMIUM_FLAGS=--disable-gpu.",
+        confirm: "The program starts with that variable set.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-webengine-sandbox",
+        case: 56,
+        finding: Some("qt-webengine-sandbox"),
+        fatal: true,
+        matcher: Texts::Any(&[
+            "Running as root without --no-sandbox is not supported",
+            "The SUID sandbox helper binary was found, but is not configured correctly",
+            "No usable sandbox! Update your kernel",
+            "Failed to move to new namespace: PID namespaces supported",
+        ]),
+        cause: "The web view inside the program (help windows) locks itself into a sandbox, which is not possible as root or where user namespaces are restricted.",
+        cure: "Set QTWEBENGINE_DISABLE_SANDBOX=1.",
+        confirm: "You are root, or user namespaces are restricted on this machine.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-webengine-shm",
+        case: 57,
+        finding: Some("shm-too-small"),
+        fatal: true,
+        matcher: Texts::Any(&["^Bus error$", "Bus error (core dumped)"]),
+        cause: "A program touched memory that could not be provided. In a container that is usually a full /dev/shm (64 MB with Docker), when windows with a web view grow; a file that was cut while in use gives the same.",
+        cure: "Docker: start with --shm-size=1g or --ipc=host. Otherwise look for full file systems.",
+        confirm: "Size and free space of /dev/shm inside the container.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-xrandr",
+        severity: Severity::Info,
+        matcher: Texts::Any(&["QXcbConnection: Failed to initialize XRandr"]),
+        cause: "The X server does not tell Qt about its monitors (a remote desktop or a forwarded screen). Harmless.",
+        cure: "Nothing.",
+        confirm: "Windows appear.",
+        ..Pattern::BLANK
+    },
+];

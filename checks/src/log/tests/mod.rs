@@ -1,0 +1,176 @@
+//! Every known text against the pattern that must name it, and logs in which nothing must be found.
+
+mod engine;
+mod files;
+mod harmless;
+mod neighbours;
+mod nvidia;
+mod platforms;
+mod properties;
+mod rendering;
+mod ssh;
+mod x11;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+/// An error text as users met it, what must name it first, and the failures of the catalogue that it belongs to.
+pub(super) struct Row {
+    text: &'static str,
+    id: &'static str,
+    cases: &'static [u16],
+}
+
+pub(super) const fn row(text: &'static str, id: &'static str, cases: &'static [u16]) -> Row {
+    Row { text, id, cases }
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [x11::ROWS, rendering::ROWS, nvidia::ROWS, engine::ROWS, files::ROWS, ssh::ROWS, platforms::ROWS].into_iter().flatten()
+}
+
+/// Failures of the catalogue that no error text names, and why.
+const WITHOUT_TEXT: &[(u16, &str)] = &[
+    (4, "the failure shows as a refused X connection, which other cases name"),
+    (14, "a configuration that is wrong on another screen: no message of its own"),
+    (22, "a crash without a message"),
+    (25, "windows look wrong, no message"),
+    (27, "a crash after a successful query, no message"),
+    (28, "a crash without a message"),
+    (36, "a crash in some starts, no message"),
+    (38, "a cure that is silently absent"),
+    (40, "a driver that is silently not used"),
+    (41, "a component that is silently absent"),
+    (68, "an exit status without a message"),
+    (82, "the message is whatever the user's start-up file says"),
+    (84, "data that is silently not mounted"),
+    (86, "the message was not recorded"),
+    (94, "the program prints nothing"),
+    (99, "forwarding breaks with the messages of other cases"),
+    (101, "slow drawing, no message"),
+    (102, "a crash without a message"),
+    (105, "a virtual machine that ends"),
+    (106, "a virtual machine that ends"),
+    (107, "blank windows, no message"),
+    (109, "slow drawing, no message"),
+    (114, "a container that does not start, message not recorded"),
+    (118, "jobs that silently use another Python"),
+    (119, "missing data, with the messages of the programs that miss it"),
+    (120, "a missing library, with the message of the program that misses it"),
+];
+
+#[test]
+fn every_known_text_is_named() {
+    let mut wrong = Vec::new();
+    for row in rows() {
+        let found = read(row.text);
+        match found.first() {
+            Some(first) if first.pattern.id == row.id => {
+                for case in row.cases.iter().filter(|case| !first.pattern.cases().any(|known| known == **case)) {
+                    wrong.push(format!("{} does not count as case {case}: {}", row.id, row.text));
+                }
+            }
+            Some(first) => wrong.push(format!("{} instead of {}: {}", first.pattern.id, row.id, row.text)),
+            None => wrong.push(format!("nothing instead of {}: {}", row.id, row.text)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_of_the_catalogue_has_a_text_or_a_reason_to_have_none() {
+    let covered: BTreeSet<u16> = rows().flat_map(|row| row.cases).copied().collect();
+    println!("{} of 120 cases are named by {} texts", covered.len(), rows().count());
+    for case in 1..=120 {
+        let reason = WITHOUT_TEXT.iter().find(|(without, _)| *without == case);
+        assert!(covered.contains(&case) != reason.is_some(), "case {case} needs either a row or a reason, and not both");
+    }
+    assert_eq!(covered.len() + WITHOUT_TEXT.len(), 120);
+}
+
+#[test]
+fn every_pattern_has_a_row_or_is_harmless() {
+    let named: BTreeSet<&str> = rows().map(|row| row.id).chain(harmless::NAMED.iter().map(|(_, id)| *id)).collect();
+    let without: Vec<&str> = patterns().map(|known| known.id).filter(|id| !named.contains(id)).collect();
+    assert!(without.is_empty(), "no text tests these patterns: {without:?}");
+}
+
+/// What casa-doctor itself finds on a machine, by the contract, and what a log alone can show besides.
+const FINDINGS: &str = "
+    x11-no-display x11-unreachable x11-cookie-missing x11-cookie-rejected x11-untrusted-cookie x11-access-control-off
+    x11-forwarding-dead x11-glx-missing x11-shm-isolated gl-software-renderer gl-indirect gl-vendor-missing gl-env-override
+    vulkan-no-device dri-permission glibc-too-new nvidia-driver-mismatch nvidia-driver-missing nvidia-device-permission
+    nvidia-manifest-unbound nvidia-cdi-stale nvidia-flag-without-driver ssh-agent-unset ssh-agent-dead ssh-agent-denied
+    ssh-agent-locked ssh-agent-empty keychain-stale xquartz-restart-needed xquartz-display-local wsl-gl-unbound
+    wsl-xserver-unreachable vbox-video-memory vbox-vboxsf engine-missing engine-too-old engine-userns-blocked engine-suid-lost
+    engine-fuse-missing docker-daemon-denied docker-daemon-down image-missing image-moved image-truncated image-not-an-image
+    image-checksum image-id-mismatch config-invalid-json config-missing-key config-unknown-flag config-braces config-null-mount
+    config-missing-mount disk-full home-unwritable home-not-traversable somaworkflow-path somaworkflow-python nested-container
+    env-leftover
+
+    gl-no-context image-other-architecture image-unreadable config-two-layouts config-container-type
+    x11-xauth-missing x11-authority-locked x11-xvfb-keyboard virtualgl-no-server image-library-missing image-driver-missing
+    qt-offscreen-gl qt-webengine-gpu qt-webengine-sandbox shm-too-small nvidia-secure-boot nvidia-cli-failed
+    engine-fuse-denied engine-fuse-timeout engine-loop-devices engine-overlay engine-policy engine-config-broken
+    engine-subuid-missing engine-root-capabilities command-not-found cwd-not-mounted mount-point-missing home-path-odd
+    docker-nvidia-missing dri-missing python-missing casa-distro-outdated environment-missing wsl-shm-link wsl1-unsupported
+    vbox-machine-missing vbox-machine-running ssh-host-key ssh-publickey-denied ssh-key-permissions ssh-key-outdated
+    ssh-too-many-keys somaworkflow-params somaworkflow-stderr
+";
+
+#[test]
+fn patterns_are_complete_and_refer_to_known_findings() {
+    let findings: BTreeSet<&str> = FINDINGS.split_whitespace().collect();
+    let mut seen = BTreeSet::new();
+    for known in patterns() {
+        let id = known.id;
+        assert!(seen.insert(id), "two patterns are called {id}");
+        assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id} is not kebab-case");
+        assert!(known.cases().all(|case| case <= 120), "{id}");
+        assert_eq!(known.is_harmless(), known.severity == Severity::Info && known.finding.is_none(), "{id}: harmless is info");
+        assert!(!known.fatal || known.severity == Severity::Error, "{id}: what ends a program is an error");
+        if let Some(finding) = known.finding {
+            assert!(findings.contains(finding), "{id}: the finding {finding} is not known");
+        }
+        for (name, text) in [("cause", known.cause), ("cure", known.cure), ("confirm", known.confirm)] {
+            assert!(text.ends_with('.'), "{id}: {name} is no sentence: {text:?}");
+            assert!(
+                !text.contains("xhost +\"") && !text.contains("xhost + ") && !text.ends_with("xhost +."),
+                "{id}: never open the X server"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_patterns_say_is_no_error_text_itself() {
+    for known in patterns() {
+        for text in [known.cause, known.cure, known.confirm] {
+            let found: Vec<&str> = read(text).iter().map(|found| found.pattern.id).collect();
+            assert!(found.is_empty(), "{}: {text:?} is taken for {found:?}", known.id);
+        }
+    }
+}
+
+#[test]
+fn a_cause_is_never_the_consequence_of_its_consequence() {
+    let causes: BTreeMap<&str, Vec<&str>> =
+        patterns().map(|known| (known.id, known.follows.iter().chain(known.yields_to).copied().collect())).collect();
+    for id in causes.keys() {
+        let mut reached = BTreeSet::new();
+        let mut next = causes[id].clone();
+        while let Some(cause) = next.pop() {
+            assert_ne!(cause, *id, "{id} explains itself");
+            if reached.insert(cause) {
+                next.extend(&causes[cause]);
+            }
+        }
+    }
+    for known in patterns() {
+        for cause in known.follows {
+            let cause = patterns().find(|other| other.id == *cause).unwrap();
+            assert!(!cause.is_harmless(), "{} follows the harmless {}", known.id, cause.id);
+        }
+    }
+}

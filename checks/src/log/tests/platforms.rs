@@ -1,0 +1,26 @@
+//! Texts of macOS, Windows and VirtualBox.
+
+use super::{Row, row};
+
+pub(super) static ROWS: &[Row] = &[
+    row("SINGULARITY_CONTAINER=/dev/sda", "mac-env-lost", &[95]),
+    row("connect /private/tmp/com.apple.launchd.XXX/org.xquartz:0: Connection refused", "mac-launchd-refused", &[]),
+    row("Xquartz: No launchd socket handed off, unsetting DISPLAY", "mac-no-socket", &[]),
+    row("WARNING: failed to set O_CLOEXEC flags on image", "wsl1-engine", &[]),
+    row("ERROR  : Failed to set securebits: Invalid argument", "wsl1-engine", &[]),
+    row(
+        "FATAL: container creation failed: mount /session/mountinfo error: while mounting /var/session/mountinfo to /proc/self/mountinfo: no such file or directory",
+        "wsl1-engine",
+        &[],
+    ),
+    row("rm: cannot remove '/tmp/.X11-unix/X0': Read-only file system", "wsl-x11-readonly", &[]),
+    row("ls: cannot access '/tmp/.X11-unix/X0': Too many levels of symbolic links", "wsl-x11-readonly", &[]),
+    row("VBoxManage: error: Could not find a registered machine named 'nope'", "vb-unknown-machine", &[]),
+    row(
+        "VBoxManage: error: Details: code VBOX_E_OBJECT_NOT_FOUND (0x80bb0001), component VirtualBoxWrap",
+        "vb-unknown-machine",
+        &[],
+    ),
+    row("VBoxManage: error: The machine 'bv' is already locked for a session (or being unlocked)", "vb-locked", &[]),
+    row("VBoxManage: error: Invalid VRAM size: 300 MB (must be in range [0, 256] MB)", "vb-vram-range", &[]),
+];

@@ -1,0 +1,121 @@
+//! Texts about OpenGL, Mesa, Vulkan, Qt.
+
+use super::{Row, row};
+
+const FBCONFIG_SWRAST: &str = "libGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: swrast";
+
+pub(super) static ROWS: &[Row] = &[
+    row(
+        "X Error of failed request:  BadValue (integer parameter out of range for operation)\n  Major opcode of failed request:  150 (GLX)\n  Minor opcode of failed request:  3 (X_GLXCreateContext)\n  Value in failed request:  0x0",
+        "gl-remote-indirect",
+        &[17, 18],
+    ),
+    row(
+        "X Error of failed request:  BadValue (integer parameter out of range for operation)\n  Major opcode of failed request:  150 (GLX)\n  Minor opcode of failed request:  24 (X_GLXCreateNewContext)",
+        "gl-remote-indirect",
+        &[17],
+    ),
+    row(
+        "X Error of failed request:  BadValue (integer parameter out of range for operation)\n  Major opcode of failed request:  149 (GLX)\n  Minor opcode of failed request:  34 ()",
+        "gl-remote-indirect",
+        &[17],
+    ),
+    row("BadValue ... X_GLXCreateContext", "gl-remote-indirect", &[29]),
+    row("Xlib: sequence lost (0x1001a > 0x1c) in reply type 0x0!", "gl-indirect-broken", &[18]),
+    row("direct rendering: No (LIBGL_ALWAYS_INDIRECT set)", "gl-indirect-forced", &[]),
+    row(
+        "X Error of failed request:  GLXBadContext\n  Major opcode of failed request:  149 (GLX)\n  Minor opcode of failed request:  6 (X_GLXIsDirect)",
+        "gl-bad-context",
+        &[18, 98],
+    ),
+    row("GLXBadContext ... X_GLXIsDirect", "gl-bad-context", &[98]),
+    row("X Error of failed request:  GLXBadContext", "gl-bad-context", &[30, 45]),
+    row(
+        "X Error of failed request:  GLXBadFBConfig\n  Major opcode of failed request:  152 (GLX)\n  Minor opcode of failed request:  34 (X_GLXCreateContextAttribsARB)",
+        "gl-version-refused",
+        &[20],
+    ),
+    row("GLXBadCurrentWindow ... X_GLXMakeCurrent", "gl-mac-current-window", &[98]),
+    row(FBCONFIG_SWRAST, "gl-no-fbconfig", &[19, 24, 45, 98]),
+    row("no matching fbConfigs or visuals found", "gl-no-fbconfig", &[24]),
+    row("No matching fbConfigs ... swrast", "gl-no-fbconfig", &[45]),
+    row(
+        "libGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: swrast\nQGLContext::makeCurrent(): Cannot make invalid context current.\nSegmentation fault (core dumped)",
+        "gl-no-fbconfig",
+        &[19],
+    ),
+    row("QGLContext::makeCurrent(): Cannot make invalid context current.", "gl-invalid-context", &[19]),
+    row("Could not initialize GLX\nAborted (core dumped)", "gl-x2go", &[21]),
+    row("[20664:20723:1117/071512.984975:ERROR:gl_surface_qt.cpp(241)] GLX 1.3 or later is required.", "gl-x2go", &[21]),
+    row("Error: couldn't find RGB GLX visual or fbconfig", "gl-xvnc-noglx", &[23, 12, 31]),
+    row("Error: couldn't get an RGB, Double-buffered visual", "gl-xvnc-noglx", &[23]),
+    row(
+        "AIGLX error: dlopen of /usr/lib/x86_64-linux-gnu/dri/swrast_dri.so failed (cannot open shared object file)",
+        "gl-xvnc-aiglx",
+        &[23],
+    ),
+    row("[VGL] ERROR: Could not open display :0.", "gl-vgl-nox", &[26]),
+    row("[VGL] ERROR: in init--\n[VGL]    Could not enable OpenGL API", "gl-vgl-egl", &[]),
+    row("MESA: error: zink: vkCreateSwapchainKHR failed (VK_ERROR_NATIVE_WINDOW_IN_USE_KHR)", "gl-force-mesa-on-nv", &[30]),
+    row(
+        "libGL error: unable to load driver: i965_dri.so\nlibGL error: driver pointer missing\nlibGL error: failed to load driver: i965",
+        "mesa-nodri",
+        &[46],
+    ),
+    row("libGL error: unable to load driver: swrast_dri.so\nlibGL error: failed to load driver: swrast", "mesa-nodri", &[46]),
+    row("libGL error: failed to load driver: swrast", "mesa-driver-failed", &[46, 19]),
+    row(
+        "libGL error: MESA-LOADER: failed to open iris: /usr/lib/dri/iris_dri.so: cannot open shared object file: No such file or directory (search paths /usr/lib/x86_64-linux-gnu/dri:\\$${ORIGIN}/dri:/usr/lib/dri, suffix _dri)",
+        "mesa-loader",
+        &[46, 47],
+    ),
+    row("MESA-LOADER: failed to open <drv>: … (search paths …, suffix _dri)", "mesa-loader", &[]),
+    row(
+        "libGL: MESA-LOADER: failed to open iris: /usr/lib/dri/iris_dri.so: cannot open shared object file\nlibGL: dlopen failed (/home/u/miniconda3/lib/libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by /lib/x86_64-linux-gnu/libLLVM-15.so.1))",
+        "mesa-stdcxx",
+        &[47],
+    ),
+    row("undefined symbol: ffi_type_sint32, version LIBFFI_BASE_7.0", "mesa-stdcxx", &[47]),
+    row("libGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: iris", "mesa-skew", &[48]),
+    row("MESA: warning: Driver does not support the 0x7d55 PCI ID.", "mesa-newgpu", &[49]),
+    row("libEGL warning: failed to open /dev/dri/renderD128: Permission denied", "mesa-render-perm", &[50]),
+    row("libGL error: failed to open drm device: Permission denied", "mesa-render-perm", &[50]),
+    row("failed to open /dev/dri/renderD128", "mesa-render-perm", &[50]),
+    row("MESA: error: ZINK: failed to choose pdev\nglx: failed to create drisw screen", "mesa-zink", &[51]),
+    row("libGL error: glx: failed to create drisw screen\nlibGL error: failed to load driver: zink", "mesa-zink", &[51]),
+    row("vulkaninfo: ERROR: vkCreateInstance failed with ERROR_INCOMPATIBLE_DRIVER", "vk-no-driver", &[]),
+    row("Failed to create a Vulkan instance: VK_ERROR_INCOMPATIBLE_DRIVER", "vk-no-driver", &[]),
+    row("libGLX_nvidia.so.0: libXext.so.6: cannot open shared object file: No such file or directory", "gl-libxext", &[]),
+    row("QOpenGLWidget: Failed to create context", "gl-context-creation", &[]),
+    row(
+        "QXcbIntegration: Cannot create platform OpenGL context, neither GLX nor EGL are enabled\nSegmentation fault (core dumped)",
+        "qt-noglx",
+        &[52],
+    ),
+    row("qt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"\" even though it was found.", "qt-xcb-plugin", &[53]),
+    row(
+        "This application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
+        "qt-xcb-plugin",
+        &[53],
+    ),
+    row(
+        "qt.qpa.plugin: From 6.5.0, xcb-cursor0 or libxcb-cursor0 is needed to load the Qt xcb platform plugin.",
+        "qt-xcb-cursor",
+        &[53],
+    ),
+    row(
+        "Cannot load library /opt/Qt/plugins/platforms/libqxcb.so: (libxcb-icccm.so.4: cannot open shared object file: No such file or directory)",
+        "qt-xcb-library",
+        &[53],
+    ),
+    row("QOpenGLWidget is not supported on this platform.", "qt-offscreen6", &[54]),
+    row("[18:23:0101/1:FATAL:gpu_data_manager_impl_private.cc(445)] GPU process isn't usable. Goodbye.", "qt-webengine-gpu", &[55]),
+    row(
+        "[1:1:FATAL:zygote_host_impl_linux.cc(117)] No usable sandbox! Update your kernel or see a document",
+        "qt-webengine-sandbox",
+        &[56],
+    ),
+    row("Running as root without --no-sandbox is not supported.", "qt-webengine-sandbox", &[56]),
+    row("Bus error", "qt-webengine-shm", &[57]),
+    row("/casa/bin/brainvisa: line 3:    71 Bus error (core dumped) python -m brainvisa", "qt-webengine-shm", &[57]),
+];

@@ -106,6 +106,10 @@ pub enum Category {
     Rendering,
     /// The ssh agent and keys.
     Ssh,
+    /// Distributed execution with soma-workflow.
+    Distributed,
+    /// Disks and directories.
+    Storage,
 }
 
 impl Category {
@@ -119,6 +123,8 @@ impl Category {
             Self::X11 => "x11",
             Self::Rendering => "rendering",
             Self::Ssh => "ssh",
+            Self::Distributed => "distributed",
+            Self::Storage => "storage",
         }
     }
 }

@@ -17,5 +17,7 @@ pub mod image;
 pub mod log;
 pub mod registry;
 pub mod renderer;
+pub mod somaworkflow;
 pub mod ssh;
+pub mod storage;
 pub mod x11;

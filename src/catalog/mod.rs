@@ -16,8 +16,16 @@ use serde::Serialize;
 pub(crate) use select::Selection;
 
 /// Every category, in the order in which they are told.
-pub(crate) const CATEGORIES: [Category; 6] =
-    [Category::Config, Category::Image, Category::Engine, Category::X11, Category::Rendering, Category::Ssh];
+pub(crate) const CATEGORIES: [Category; 8] = [
+    Category::Config,
+    Category::Image,
+    Category::Engine,
+    Category::X11,
+    Category::Rendering,
+    Category::Ssh,
+    Category::Distributed,
+    Category::Storage,
+];
 
 /// The checks and kinds of finding that can be named.
 #[derive(Debug, Clone)]

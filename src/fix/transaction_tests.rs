@@ -177,7 +177,7 @@ impl Host for Meddler {
         LiveHost.read(path, limit)
     }
 
-    forward!(|_host| &LiveHost => env, env_names, identity, current_dir, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, run, which, lookup, connect, now, own_program);
+    forward!(|_host| &LiveHost => env, env_names, identity, current_dir, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, free_space, run, which, lookup, connect, now, own_program);
 }
 
 #[test]

@@ -17,6 +17,7 @@ macro_rules! forward {
     (@canonicalize, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, canonicalize(path: &std::path::Path) -> std::io::Result<std::path::PathBuf>); };
     (@read_dir, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, read_dir(path: &std::path::Path) -> std::io::Result<Vec<std::ffi::OsString>>); };
     (@access, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, access(path: &std::path::Path, access: $crate::host::Access) -> std::io::Result<()>); };
+    (@free_space, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, free_space(path: &std::path::Path) -> std::io::Result<$crate::host::Space>); };
     (@run, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, run(command: &$crate::host::Command) -> $crate::host::CommandOutput); };
     (@which, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, which(program: &std::ffi::OsStr) -> Option<std::path::PathBuf>); };
     (@lookup, $h:ident, $b:expr) => { $crate::host::forward!(@@ $h, $b, lookup(name: &str) -> std::io::Result<Vec<std::net::IpAddr>>); };

@@ -6,7 +6,9 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Access, Address, Command, CommandOutput, FileKind, Host, Identity, Metadata, ReadSeek, Socket, Stream, command};
+use super::{
+    Access, Address, Command, CommandOutput, FileKind, Host, Identity, Metadata, ReadSeek, Socket, Space, Stream, command,
+};
 
 /// The real machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,6 +71,10 @@ impl Host for LiveHost {
 
     fn access(&self, path: &Path, access: Access) -> io::Result<()> {
         check_access(path, access)
+    }
+
+    fn free_space(&self, path: &Path) -> io::Result<Space> {
+        room(path)
     }
 
     fn run(&self, command: &Command) -> CommandOutput {
@@ -161,6 +167,25 @@ fn check_access(path: &Path, access: Access) -> io::Result<()> {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     Ok(())
+}
+
+/// Blocks that are kept for root count for root only.
+#[cfg(unix)]
+fn room(path: &Path) -> io::Result<Space> {
+    let found = rustix::fs::statvfs(path)?;
+    let free = if rustix::process::geteuid().is_root() { found.f_bfree } else { found.f_bavail };
+    let inodes = if rustix::process::geteuid().is_root() { found.f_ffree } else { found.f_favail };
+    Ok(Space {
+        free_bytes: free.saturating_mul(found.f_frsize),
+        total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        // Btrfs and some network filesystems make inodes as they are needed, and count none.
+        free_inodes: (found.f_files > 0).then_some(inodes),
+    })
+}
+
+#[cfg(not(unix))]
+fn room(_: &Path) -> io::Result<Space> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "the room on a disk is not asked for on this system"))
 }
 
 #[cfg(unix)]

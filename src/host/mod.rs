@@ -55,6 +55,17 @@ pub(crate) struct Metadata {
     pub(crate) modified: Option<SystemTime>,
 }
 
+/// Room on a filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    /// What this user may still write, in bytes.
+    pub(crate) free_bytes: u64,
+    /// Size, in bytes; 0 for a filesystem that holds no data, such as /proc.
+    pub(crate) total_bytes: u64,
+    /// How many files may still be made; `None` where the filesystem does not count them.
+    pub(crate) free_inodes: Option<u64>,
+}
+
 /// What one wants to do with a file, for [`Host::access`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -174,6 +185,9 @@ pub(crate) trait Host: Send + Sync {
 
     /// Whether this process may do that with the path, as the kernel sees it (effective ids, ACLs, read-only mounts).
     fn access(&self, path: &Path, access: Access) -> io::Result<()>;
+
+    /// The room on the filesystem that holds the path, which must exist.
+    fn free_space(&self, path: &Path) -> io::Result<Space>;
 
     /// Runs a command to its end, or to its deadline. Never through a shell.
     fn run(&self, command: &Command) -> CommandOutput;

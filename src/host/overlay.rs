@@ -47,7 +47,7 @@ impl Host for OverlayHost {
         Ok(self.planned(path).map_or(metadata, |text| Metadata { size: text.len() as u64, ..metadata }))
     }
 
-    forward!(|host| host.below => env, env_names, identity, current_dir, symlink_metadata, read_link, canonicalize, read_dir, access, run, which, lookup, connect, now, own_program);
+    forward!(|host| host.below => env, env_names, identity, current_dir, symlink_metadata, read_link, canonicalize, read_dir, access, free_space, run, which, lookup, connect, now, own_program);
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Access, Address, Command, CommandEnd, CommandOutput, FileKind, Host, Identity, Metadata, ReadSeek, Socket, Stream};
+use super::{
+    Access, Address, Command, CommandEnd, CommandOutput, FileKind, Host, Identity, Metadata, ReadSeek, Socket, Space, Stream,
+};
 
 /// What stands at a path of a recorded machine.
 #[derive(Debug, Clone)]
@@ -28,6 +30,7 @@ pub(crate) struct RecordedHost {
     commands: BTreeMap<Vec<OsString>, CommandOutput>,
     programs: BTreeMap<OsString, PathBuf>,
     peers: Vec<(Address, Peer)>,
+    spaces: BTreeMap<PathBuf, Space>,
 }
 
 /// What somebody behind a socket does.
@@ -82,6 +85,12 @@ impl RecordedHost {
     /// Gives what stands at a path another owner than user 1000.
     pub(crate) fn owner(mut self, path: impl AsRef<Path>, uid: u32) -> Self {
         self.owners.insert(path.as_ref().to_owned(), uid);
+        self
+    }
+
+    /// Tells the room below a directory that holds a filesystem.
+    pub(crate) fn space(mut self, path: impl AsRef<Path>, space: Space) -> Self {
+        self.spaces.insert(path.as_ref().to_owned(), space);
         self
     }
 
@@ -259,6 +268,12 @@ impl Host for RecordedHost {
                 Access::Execute => 0o100,
             },
         )
+    }
+
+    fn free_space(&self, path: &Path) -> io::Result<Space> {
+        let resolved = self.resolve(path)?;
+        let nearest = resolved.ancestors().find_map(|ancestor| self.spaces.get(ancestor));
+        nearest.copied().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     fn run(&self, command: &Command) -> CommandOutput {

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeId, ProbeRun};
 
-use super::{Context, engines, environment, gpu, graphics, image, machine, session, ssh_agent, x11};
+use super::{
+    Context, engines, environment, gpu, graphics, image, machine, session, soma_workflow, ssh_agent, ssh_setup, storage, x11,
+};
 use crate::casa_distro::LocateError;
 
 /// How long after its own limit a probe may still answer before it is abandoned. A probe keeps its limit itself; this is for
@@ -84,6 +86,21 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
     starter.start(ProbeId::Vulkan, |context| {
         let facts = graphics::probe_vulkan(context);
         Box::new(move |all| all.vulkan = Some(facts))
+    });
+    let named = request.environment.clone();
+    starter.start(ProbeId::SshSetup, move |context| {
+        let facts = ssh_setup::probe(context, named.as_deref());
+        Box::new(move |all| all.ssh_setup = Some(facts))
+    });
+    let named = request.environment.clone();
+    starter.start(ProbeId::SomaWorkflow, move |context| {
+        let facts = soma_workflow::probe(context, named.as_deref());
+        Box::new(move |all| all.soma_workflow = Some(facts))
+    });
+    let named = request.environment.clone();
+    starter.start(ProbeId::Storage, move |context| {
+        let facts = storage::probe(context, named.as_deref());
+        Box::new(move |all| all.storage = Some(facts))
     });
     starter.start_environment(refusal_sender);
     let held = starter.start_display();

@@ -35,6 +35,21 @@ pub(crate) fn probe(context: &Context, named: Option<&OsStr>) -> Result<Environm
     })
 }
 
+/// Where an environment and the home of its container are, for probes that need no more of it than that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Whereabouts {
+    /// What casa_distro calls `directory`.
+    pub(super) directory: PathBuf,
+    /// The container's home directory on the host.
+    pub(super) home: Option<PathBuf>,
+}
+
+/// The environment that [`probe`] examines, without reading its configuration.
+pub(super) fn whereabouts(host: &dyn Host, named: Option<&OsStr>) -> Option<Whereabouts> {
+    let directory = locate(host, named).ok()?.place?.directory;
+    Some(Whereabouts { home: container_home(host, &directory), directory })
+}
+
 fn examine(host: &dyn Host, place: Place) -> Environment {
     let Place { directory, file, other_layout } = place;
     let mut file = read_config(host, &file);

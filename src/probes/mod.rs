@@ -9,7 +9,10 @@ pub(crate) mod graphics;
 mod image;
 mod machine;
 mod session;
+mod soma_workflow;
 mod ssh_agent;
+mod ssh_setup;
+mod storage;
 mod x11;
 
 use std::sync::Arc;

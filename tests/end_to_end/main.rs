@@ -8,4 +8,5 @@ mod graphics;
 mod lab;
 mod repair;
 mod run;
+mod ssh;
 mod x11;

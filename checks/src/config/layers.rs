@@ -168,7 +168,7 @@ fn holds_hidden(value: &Value) -> bool {
 }
 
 /// A key as a step of a JSON pointer (RFC 6901).
-pub(super) fn step(key: &str) -> String {
+pub(crate) fn step(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
@@ -185,7 +185,7 @@ pub(super) const fn kind_of(value: &Value) -> &'static str {
 }
 
 /// A word for a POSIX shell.
-pub(super) fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:=@%,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -9,7 +9,7 @@ mod flags;
 mod generation;
 mod image_key;
 mod keys;
-mod layers;
+pub(crate) mod layers;
 mod layout;
 mod mounts;
 mod opengl;

@@ -10,7 +10,10 @@ mod gpu;
 mod image;
 mod machine;
 mod session;
+mod soma_workflow;
 mod ssh;
+mod ssh_setup;
+mod storage;
 mod x11;
 
 use std::collections::BTreeMap;
@@ -25,7 +28,10 @@ pub use gpu::*;
 pub use image::*;
 pub use machine::*;
 pub use session::*;
+pub use soma_workflow::*;
 pub use ssh::*;
+pub use ssh_setup::*;
+pub use storage::*;
 pub use x11::*;
 
 /// Names of fields that are `None` in the same struct, each with the reason why it could not be learnt.
@@ -63,6 +69,12 @@ pub struct Facts {
     pub gpu: Option<Gpu>,
     /// The ssh agent.
     pub ssh_agent: Option<SshAgent>,
+    /// keychain's files, the shell's start-up files, keys by name.
+    pub ssh_setup: Option<SshSetup>,
+    /// How soma-workflow is configured.
+    pub soma_workflow: Option<SomaWorkflow>,
+    /// The places that a launch writes to, and the room there.
+    pub storage: Option<Storage>,
 }
 
 /// The probes, in the order in which their facts are told.
@@ -95,11 +107,17 @@ pub enum ProbeId {
     Gpu,
     /// [`Facts::ssh_agent`].
     SshAgent,
+    /// [`Facts::ssh_setup`].
+    SshSetup,
+    /// [`Facts::soma_workflow`].
+    SomaWorkflow,
+    /// [`Facts::storage`].
+    Storage,
 }
 
 impl ProbeId {
     /// Every probe.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Machine,
         Self::Session,
         Self::Environment,
@@ -113,6 +131,9 @@ impl ProbeId {
         Self::Vulkan,
         Self::Gpu,
         Self::SshAgent,
+        Self::SshSetup,
+        Self::SomaWorkflow,
+        Self::Storage,
     ];
 
     /// The name under which the probe's facts stand in the JSON document.
@@ -132,6 +153,9 @@ impl ProbeId {
             Self::Vulkan => "vulkan",
             Self::Gpu => "gpu",
             Self::SshAgent => "ssh_agent",
+            Self::SshSetup => "ssh_setup",
+            Self::SomaWorkflow => "soma_workflow",
+            Self::Storage => "storage",
         }
     }
 }

@@ -115,7 +115,7 @@ fn agent(facts: &Facts) -> Outcome {
 }
 
 /// The key that a person would add: the best of those whose names ssh knows.
-fn key(agent: &SshAgent) -> Option<&str> {
+pub(super) fn key(agent: &SshAgent) -> Option<&str> {
     ["id_ed25519", "id_ecdsa", "id_rsa"]
         .into_iter()
         .find(|name| agent.key_files.iter().any(|file| file == name))
@@ -124,7 +124,8 @@ fn key(agent: &SshAgent) -> Option<&str> {
         .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !name.starts_with('-'))
 }
 
-fn start_one(finding: Finding, agent: &SshAgent) -> Finding {
+/// Adds the advice to start an agent.
+pub(super) fn start_one(finding: Finding, agent: &SshAgent) -> Finding {
     let key = key(agent);
     match &agent.keychain {
         Some(keychain) => finding.evidence(format!("{} is installed", keychain.display())).advise_command(

@@ -42,7 +42,7 @@ impl Host for SelfHost {
         LiveHost.run(&rewritten)
     }
 
-    forward!(|_host| &LiveHost => env, env_names, identity, current_dir, read, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, which, lookup, connect, now, own_program);
+    forward!(|_host| &LiveHost => env, env_names, identity, current_dir, read, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, free_space, which, lookup, connect, now, own_program);
 }
 
 #[test]

@@ -18,7 +18,8 @@ use protocol::Answer;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Names that ssh tries by itself (ssh_config(5), IdentityFile).
-const DEFAULT_KEY_NAMES: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "identity"];
+pub(super) const DEFAULT_KEY_NAMES: &[&str] =
+    &["id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "identity"];
 
 /// Asks the agent for a listing, and looks for keys and for keychain. No key file is opened.
 pub(crate) fn probe(context: &Context) -> SshAgent {
@@ -34,7 +35,8 @@ pub(crate) fn probe(context: &Context) -> SshAgent {
     }
 }
 
-fn ask(host: &dyn Host, socket: &Path, limit: Duration) -> AgentState {
+/// Asks the agent behind a socket for a listing.
+pub(super) fn ask(host: &dyn Host, socket: &Path, limit: Duration) -> AgentState {
     let mut stream = match host.connect(&Address::Unix(socket.to_owned()), limit) {
         Ok(stream) => stream,
         Err(error) => return not_connected(&error, limit),

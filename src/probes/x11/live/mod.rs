@@ -114,6 +114,9 @@ impl Host for Laboratory {
     fn access(&self, path: &Path, access: Access) -> io::Result<()> {
         LiveHost.access(path, access)
     }
+    fn free_space(&self, path: &Path) -> io::Result<crate::host::Space> {
+        LiveHost.free_space(path)
+    }
     fn run(&self, command: &Command) -> CommandOutput {
         LiveHost.run(command)
     }

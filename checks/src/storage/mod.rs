@@ -1,0 +1,15 @@
+//! Checks of the family "storage".
+
+mod home;
+mod space;
+
+use crate::check::Check;
+use crate::facts::{DiskPlace, DiskRole, Storage};
+
+/// The checks of this family, sorted by id.
+pub(crate) static CHECKS: &[&Check] = &[&space::CHECK, &home::CHECK];
+
+/// The place with this use.
+fn place(storage: &Storage, role: DiskRole) -> Option<&DiskPlace> {
+    storage.places.iter().find(|place| place.role == role)
+}

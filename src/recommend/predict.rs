@@ -90,11 +90,14 @@ fn contents(facts: &Facts) -> Option<&ImageContents> {
 fn doubts(facts: &Facts, mode: OpenGl) -> Vec<String> {
     let mut doubts = Vec::new();
     if contents(facts).is_none() {
-        let reason = facts.image.as_ref().and_then(|image| image.unknown.get("contents"));
-        doubts.push(reason.map_or_else(
-            || "the inside of the image could not be read, so this rests on the display alone".into(),
-            |reason| format!("the inside of the image could not be read ({reason}), so this rests on the display alone"),
-        ));
+        let why = match &facts.image {
+            None => "no image was looked at".to_owned(),
+            Some(image) => match image.unknown.get("contents") {
+                Some(reason) => format!("the inside of the image could not be read ({reason})"),
+                None => "the inside of the image could not be read".to_owned(),
+            },
+        };
+        doubts.push(format!("{why}, so this rests on the display alone"));
     }
     if mode == OpenGl::Nv
         && let NvidiaPath::Coherent { doubts: open, .. } = nvidia_path(facts)

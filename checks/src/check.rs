@@ -106,6 +106,8 @@ pub enum Category {
     Rendering,
     /// The ssh agent and keys.
     Ssh,
+    /// NVIDIA's driver.
+    Nvidia,
 }
 
 impl Category {
@@ -119,6 +121,7 @@ impl Category {
             Self::X11 => "x11",
             Self::Rendering => "rendering",
             Self::Ssh => "ssh",
+            Self::Nvidia => "nvidia",
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod finding;
 pub mod gl;
 pub mod image;
+pub mod nvidia;
 pub mod registry;
 pub mod renderer;
 pub mod ssh;

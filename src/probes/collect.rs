@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeId, ProbeRun};
 
-use super::{Context, engines, environment, gpu, graphics, image, machine, session, ssh_agent, x11};
+use super::{Context, engines, environment, gpu, graphics, image, machine, manifests, session, ssh_agent, x11};
 use crate::casa_distro::LocateError;
 
 /// How long after its own limit a probe may still answer before it is abandoned. A probe keeps its limit itself; this is for
@@ -84,6 +84,10 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
     starter.start(ProbeId::Vulkan, |context| {
         let facts = graphics::probe_vulkan(context);
         Box::new(move |all| all.vulkan = Some(facts))
+    });
+    starter.start(ProbeId::Manifests, |context| {
+        let facts = manifests::probe(context);
+        Box::new(move |all| all.manifests = Some(facts))
     });
     starter.start_environment(refusal_sender);
     let held = starter.start_display();

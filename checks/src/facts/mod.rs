@@ -9,6 +9,7 @@ mod gl;
 mod gpu;
 mod image;
 mod machine;
+mod manifests;
 mod session;
 mod ssh;
 mod x11;
@@ -24,6 +25,7 @@ pub use gl::*;
 pub use gpu::*;
 pub use image::*;
 pub use machine::*;
+pub use manifests::*;
 pub use session::*;
 pub use ssh::*;
 pub use x11::*;
@@ -63,6 +65,8 @@ pub struct Facts {
     pub gpu: Option<Gpu>,
     /// The ssh agent.
     pub ssh_agent: Option<SshAgent>,
+    /// The manifests that lead EGL and Vulkan to their drivers, and the libraries that `--nv` takes along.
+    pub manifests: Option<Manifests>,
 }
 
 /// The probes, in the order in which their facts are told.
@@ -95,11 +99,13 @@ pub enum ProbeId {
     Gpu,
     /// [`Facts::ssh_agent`].
     SshAgent,
+    /// [`Facts::manifests`].
+    Manifests,
 }
 
 impl ProbeId {
     /// Every probe.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Machine,
         Self::Session,
         Self::Environment,
@@ -113,6 +119,7 @@ impl ProbeId {
         Self::Vulkan,
         Self::Gpu,
         Self::SshAgent,
+        Self::Manifests,
     ];
 
     /// The name under which the probe's facts stand in the JSON document.
@@ -132,6 +139,7 @@ impl ProbeId {
             Self::Vulkan => "vulkan",
             Self::Gpu => "gpu",
             Self::SshAgent => "ssh_agent",
+            Self::Manifests => "manifests",
         }
     }
 }

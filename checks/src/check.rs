@@ -110,6 +110,8 @@ pub enum Category {
     Distributed,
     /// Disks and directories.
     Storage,
+    /// NVIDIA's driver.
+    Nvidia,
 }
 
 impl Category {
@@ -125,6 +127,7 @@ impl Category {
             Self::Ssh => "ssh",
             Self::Distributed => "distributed",
             Self::Storage => "storage",
+            Self::Nvidia => "nvidia",
         }
     }
 }

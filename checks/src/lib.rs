@@ -15,6 +15,7 @@ pub mod finding;
 pub mod gl;
 pub mod image;
 pub mod log;
+pub mod nvidia;
 pub mod registry;
 pub mod renderer;
 pub mod somaworkflow;

@@ -1,25 +1,24 @@
-//! Every check. Adding one is adding its record to its family's list; a new family is one line in [`families`].
+//! Every check. Adding one is adding its record to its family's list; a new family is one line in [`FAMILIES`].
 
 use crate::check::Check;
 use crate::finding::FindingKind;
 
 /// The families, in the order in which their checks are told.
-fn families() -> [&'static [&'static Check]; 8] {
-    [
-        crate::config::CHECKS,
-        crate::image::CHECKS,
-        crate::engine::CHECKS,
-        crate::x11::CHECKS,
-        crate::gl::CHECKS,
-        crate::ssh::CHECKS,
-        crate::somaworkflow::CHECKS,
-        crate::storage::CHECKS,
-    ]
-}
+static FAMILIES: &[&[&Check]] = &[
+    crate::config::CHECKS,
+    crate::image::CHECKS,
+    crate::engine::CHECKS,
+    crate::x11::CHECKS,
+    crate::gl::CHECKS,
+    crate::ssh::CHECKS,
+    crate::somaworkflow::CHECKS,
+    crate::storage::CHECKS,
+    crate::nvidia::CHECKS,
+];
 
 /// Every check, in the order in which they are told.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    families().into_iter().flatten().copied()
+    FAMILIES.iter().copied().flatten().copied()
 }
 
 /// Every kind of finding, each with the first check that may give it.
@@ -73,7 +72,7 @@ mod tests {
 
     #[test]
     fn checks_of_a_family_are_sorted() {
-        for family in families() {
+        for family in FAMILIES {
             let ids: Vec<_> = family.iter().map(|check| check.id).collect();
             assert!(ids.is_sorted(), "sort this family by id: {ids:?}");
         }

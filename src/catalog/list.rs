@@ -35,7 +35,7 @@ pub(crate) fn render(catalog: &Catalog, options: &HumanOptions) -> String {
     let kinds = catalog.kinds();
     for category in CATEGORIES {
         let mut rows = Vec::new();
-        for check in catalog.checks().filter(|check| check.category == category) {
+        for check in catalog.checks().filter(|check| check.category == *category) {
             rows.push([check.id.to_owned(), "check".to_owned(), check.question.to_owned()]);
             rows.extend(
                 check

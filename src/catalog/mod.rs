@@ -16,7 +16,7 @@ use serde::Serialize;
 pub(crate) use select::Selection;
 
 /// Every category, in the order in which they are told.
-pub(crate) const CATEGORIES: [Category; 8] = [
+pub(crate) const CATEGORIES: &[Category] = &[
     Category::Config,
     Category::Image,
     Category::Engine,
@@ -25,6 +25,7 @@ pub(crate) const CATEGORIES: [Category; 8] = [
     Category::Ssh,
     Category::Distributed,
     Category::Storage,
+    Category::Nvidia,
 ];
 
 /// The checks and kinds of finding that can be named.
@@ -68,7 +69,7 @@ impl Catalog {
         let name = name.to_lowercase();
         let ids = self.checks().map(|check| check.id).chain(self.kinds().into_iter().map(|(kind, _)| kind.id));
         let limit = (name.chars().count() / 3).clamp(2, 8);
-        ids.chain(CATEGORIES.map(Category::word))
+        ids.chain(CATEGORIES.iter().map(|category| category.word()))
             .map(|known| (strsim::damerau_levenshtein(&name, known), known))
             .filter(|(distance, _)| *distance <= limit)
             .min()

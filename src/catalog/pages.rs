@@ -48,7 +48,7 @@ pub(crate) fn index(catalog: &Catalog) -> String {
          of either, and categories. `casa-doctor explain ID` shows these pages in the terminal.\n",
     );
     for category in CATEGORIES {
-        let checks: Vec<_> = catalog.checks().filter(|check| check.category == category).collect();
+        let checks: Vec<_> = catalog.checks().filter(|check| check.category == *category).collect();
         if checks.is_empty() {
             continue;
         }

@@ -77,7 +77,7 @@ impl Names {
     /// Adds all that a name or pattern fits; tells whether it fits anything. A category that has no check yet is still a name.
     fn add(&mut self, catalog: &Catalog, pattern: &str) -> bool {
         let fits = |category: Category| matches(pattern, category.word());
-        let mut found = CATEGORIES.into_iter().any(fits);
+        let mut found = CATEGORIES.iter().copied().any(fits);
         for check in catalog.checks() {
             if matches(pattern, check.id) || fits(check.category) {
                 found = true;

@@ -72,7 +72,7 @@ impl Diagnosis {
     ) -> Result<Self, Failure> {
         let named = self.environment().map(|environment| environment.directory.clone().into_os_string());
         let mut wanted = request(options, named, selection);
-        let others = ProbeId::ALL.into_iter().filter(|probe| !matches!(probe, ProbeId::Environment | ProbeId::Image));
+        let others = ProbeId::ALL.iter().copied().filter(|probe| !matches!(probe, ProbeId::Environment | ProbeId::Image));
         wanted.skip.extend(others.map(|probe| (probe, "it was looked at already".to_owned())));
         let again = collect(&context(host, options), &wanted)?;
         let mut facts = self.facts.clone();

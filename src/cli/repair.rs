@@ -303,7 +303,8 @@ pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>
     let selection = selection(options)?;
     let mut wanted = request(options, env, &selection);
     let others = casa_doctor_checks::facts::ProbeId::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|probe| *probe != casa_doctor_checks::facts::ProbeId::Environment);
     wanted.skip.extend(others.map(|probe| (probe, "undo does not need it".to_owned())));
     let facts = collect(&context(&host, options), &wanted)?;

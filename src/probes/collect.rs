@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeId, ProbeRun};
 
 use super::{
-    Context, engines, environment, gpu, graphics, image, machine, session, soma_workflow, ssh_agent, ssh_setup, storage, x11,
+    Context, engines, environment, gpu, graphics, image, machine, manifests, session, soma_workflow, ssh_agent, ssh_setup, storage,
+    x11,
 };
 use crate::casa_distro::LocateError;
 
@@ -101,6 +102,10 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
     starter.start(ProbeId::Storage, move |context| {
         let facts = storage::probe(context, named.as_deref());
         Box::new(move |all| all.storage = Some(facts))
+    });
+    starter.start(ProbeId::Manifests, |context| {
+        let facts = manifests::probe(context);
+        Box::new(move |all| all.manifests = Some(facts))
     });
     starter.start_environment(refusal_sender);
     let held = starter.start_display();

@@ -8,6 +8,7 @@ mod gpu;
 pub(crate) mod graphics;
 mod image;
 mod machine;
+mod manifests;
 mod session;
 mod soma_workflow;
 mod ssh_agent;

@@ -9,6 +9,7 @@ mod gl;
 mod gpu;
 mod image;
 mod machine;
+mod manifests;
 mod session;
 mod soma_workflow;
 mod ssh;
@@ -27,6 +28,7 @@ pub use gl::*;
 pub use gpu::*;
 pub use image::*;
 pub use machine::*;
+pub use manifests::*;
 pub use session::*;
 pub use soma_workflow::*;
 pub use ssh::*;
@@ -75,6 +77,8 @@ pub struct Facts {
     pub soma_workflow: Option<SomaWorkflow>,
     /// The places that a launch writes to, and the room there.
     pub storage: Option<Storage>,
+    /// The manifests that lead EGL and Vulkan to their drivers, and the libraries that `--nv` takes along.
+    pub manifests: Option<Manifests>,
 }
 
 /// The probes, in the order in which their facts are told.
@@ -113,11 +117,13 @@ pub enum ProbeId {
     SomaWorkflow,
     /// [`Facts::storage`].
     Storage,
+    /// [`Facts::manifests`].
+    Manifests,
 }
 
 impl ProbeId {
     /// Every probe.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: &[Self] = &[
         Self::Machine,
         Self::Session,
         Self::Environment,
@@ -134,6 +140,7 @@ impl ProbeId {
         Self::SshSetup,
         Self::SomaWorkflow,
         Self::Storage,
+        Self::Manifests,
     ];
 
     /// The name under which the probe's facts stand in the JSON document.
@@ -156,6 +163,7 @@ impl ProbeId {
             Self::SshSetup => "ssh_setup",
             Self::SomaWorkflow => "soma_workflow",
             Self::Storage => "storage",
+            Self::Manifests => "manifests",
         }
     }
 }

@@ -78,7 +78,13 @@ mod tests {
     use crate::facts::{Gpu, Session};
 
     fn node(number: u32, usable: bool, group: u32) -> DeviceNode {
-        DeviceNode { path: format!("/dev/dri/renderD{number}").into(), usable, group: Some(group), mode: Some(0o660) }
+        DeviceNode {
+            path: format!("/dev/dri/renderD{number}").into(),
+            usable,
+            group: Some(group),
+            mode: Some(0o660),
+            ..DeviceNode::default()
+        }
     }
 
     fn judge(nodes: Vec<DeviceNode>, groups: &[u32]) -> Outcome {

@@ -3,6 +3,8 @@
 mod breakdown;
 mod devices;
 mod drawing;
+mod glibc;
+mod manifests;
 mod renderer;
 mod software;
 mod variables;
@@ -18,11 +20,13 @@ use crate::facts::{Card, ChildEnd, ChildRun, Connection, Facts, Gpu, Session, XS
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[
     &devices::CHECK,
+    &manifests::CHECK,
     &drawing::CHECK,
     &breakdown::CHECK,
     &variables::CHECK,
     &renderer::CHECK,
     &vendor::CHECK,
+    &glibc::CHECK,
     &software::CHECK,
     &vulkan::CHECK,
 ];

@@ -11,7 +11,7 @@ const HEADER: usize = 48;
 const ENTRY: usize = 24;
 
 /// The libraries of the cache that are made for the machine's own 64-bit programs, as (name, path), in the cache's order.
-pub(super) fn entries(bytes: &[u8]) -> Vec<(String, PathBuf)> {
+pub(in crate::probes) fn entries(bytes: &[u8]) -> Vec<(String, PathBuf)> {
     let Some(start) = bytes.windows(MAGIC.len()).position(|window| window == MAGIC) else { return Vec::new() };
     let cache = &bytes[start..];
     let Some(count) = u32_at(cache, MAGIC.len()) else { return Vec::new() };

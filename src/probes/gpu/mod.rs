@@ -1,7 +1,11 @@
 //! The probe "gpu": graphics cards and their device nodes, from files. No driver is loaded.
 
-mod ld_cache;
+mod cdi;
+mod job;
+pub(super) mod ld_cache;
 mod nvidia;
+mod settings;
+mod system;
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +29,13 @@ pub(crate) fn probe(context: &Context) -> Gpu {
         .map(|name| device_node(host, Path::new(NODES).join(name)))
         .collect();
     gpu.nvidia = nvidia::nvidia(host, &mut gpu.unknown);
+    gpu.pci = system::pci(host, &mut gpu.unknown);
+    gpu.nvidia_tools = system::tools(host);
+    gpu.nvidia_module = system::nvidia_module(host, &mut gpu.unknown);
+    gpu.secure_boot = system::secure_boot(host, &mut gpu.unknown);
+    gpu.cdi = cdi::specs(host);
+    gpu.job = job::job(host);
+    gpu.nv_settings = settings::settings(host);
     gpu
 }
 
@@ -55,13 +66,27 @@ fn numbered(name: Option<&str>, prefix: &str) -> bool {
 
 /// A device node, and whether this user may read and write it.
 fn device_node(host: &dyn Host, path: PathBuf) -> DeviceNode {
+    /// Operation not permitted, the answer of a cgroup's device controller; permission bits give EACCES.
+    const EPERM: i32 = 1;
     let metadata = host.metadata(&path).ok();
+    let access = host.access(&path, Access::ReadWrite);
+    let group = metadata.map(|metadata| metadata.gid);
     DeviceNode {
-        usable: host.access(&path, Access::ReadWrite).is_ok(),
-        group: metadata.map(|metadata| metadata.gid),
+        usable: access.is_ok(),
+        group,
         mode: metadata.map(|metadata| metadata.mode),
+        group_name: group.and_then(|group| group_name(host, group)),
+        refused_by_cgroup: access.is_err_and(|error| error.raw_os_error() == Some(EPERM)),
         path,
     }
+}
+
+/// The group's name, as the group file has it. Groups of the network are not asked for: that may take long.
+fn group_name(host: &dyn Host, group: u32) -> Option<String> {
+    let text = host.read_text(Path::new("/etc/group"), 4 << 20).ok()?;
+    let mut entries = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let entry = entries.find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(group))?;
+    Some(entry[0].to_owned())
 }
 
 #[cfg(test)]

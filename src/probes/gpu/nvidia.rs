@@ -26,10 +26,13 @@ const LIBRARY_DIRECTORIES: &[&str] = &[
 /// Libraries whose real file names end in the driver's version, the one that GLX programs load first.
 const VERSIONED_LIBRARIES: &[&str] = &["libGLX_nvidia.so.", "libnvidia-glcore.so.", "libnvidia-ml.so.", "libcuda.so."];
 
+/// Those of them without which nothing is drawn.
+const DRAWING: [&str; 2] = ["libGLX_nvidia.so.", "libnvidia-glcore.so."];
+
 /// Every part that is there; `None` when there is none.
 pub(super) fn nvidia(host: &dyn Host, unknown: &mut Unknowns) -> Option<Nvidia> {
     let kernel_version = kernel_version(host, unknown);
-    let user = user_library(host);
+    let libraries = user_libraries(host);
     let nodes: Vec<_> = host
         .read_dir(Path::new("/dev"))
         .unwrap_or_default()
@@ -37,17 +40,44 @@ pub(super) fn nvidia(host: &dyn Host, unknown: &mut Unknowns) -> Option<Nvidia> 
         .filter(|name| is_node(name))
         .map(|name| device_node(host, Path::new("/dev").join(name)))
         .collect();
-    if kernel_version.is_none() && user.is_none() && nodes.is_empty() {
+    if kernel_version.is_none() && libraries.is_empty() && nodes.is_empty() {
         return None;
     }
-    let (user_version, user_library) = user.unzip();
+    let (user_version, user_library) = libraries.first().map(|library| (library.version.clone(), library.path.clone())).unzip();
+    let others = libraries.iter().filter(|library| Some(&library.version) != user_version.as_ref());
+    let other_versions = others.map(|library| (library.version.clone(), library.path.clone())).collect();
+    let tls = user_library.as_deref().and_then(|library| tls_directory(host, library));
     Some(Nvidia {
         kernel_version,
         user_version,
         user_library,
         nodes,
         container_cli: host.which(OsStr::new("nvidia-container-cli")).is_some(),
+        other_versions,
+        draws: Some(libraries.iter().any(|library| DRAWING.contains(&library.prefix))),
+        minors: minors(host),
+        tls,
     })
+}
+
+/// The numbers of the driver's cards: the loaded module has a directory for each.
+fn minors(host: &dyn Host) -> Vec<u32> {
+    const CARDS: &str = "/proc/driver/nvidia/gpus";
+    let names = host.read_dir(Path::new(CARDS)).unwrap_or_default();
+    let number = |name: &std::ffi::OsString| {
+        let text = host.read_text(&Path::new(CARDS).join(name).join("information"), 64 * 1024).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("Device Minor:"))?.trim().parse().ok()
+    };
+    let mut minors: Vec<u32> = names.iter().filter_map(number).collect();
+    minors.sort_unstable();
+    minors
+}
+
+/// The directory beside the libraries with a second build of libnvidia-tls, which no engine brings along.
+fn tls_directory(host: &dyn Host, library: &Path) -> Option<PathBuf> {
+    let tls = library.parent()?.join("tls");
+    let has_library = host.read_dir(&tls).ok()?.iter().any(|name| name.as_encoded_bytes().starts_with(b"libnvidia-tls.so"));
+    has_library.then_some(tls)
 }
 
 /// `nvidiactl`, `nvidia0`, `nvidia-modeset`, `nvidia-uvm`, `nvidia-uvm-tools`; `nvidia-caps` is a directory.
@@ -79,26 +109,40 @@ fn parse_kernel_version(text: &str) -> Option<String> {
 }
 
 /// The text, when it is a version: two or three numbers with points between them.
-fn leading_version(text: &str) -> Option<&str> {
+pub(super) fn leading_version(text: &str) -> Option<&str> {
     let parts: Vec<_> = text.split('.').collect();
     let numbers = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     (matches!(parts.len(), 2 | 3) && numbers && parts[0].len() >= 2).then_some(text)
 }
 
-/// The version of the libraries, and the file that gave it: what the linker's cache leads to, else what the directories hold.
-fn user_library(host: &dyn Host) -> Option<(String, PathBuf)> {
+/// A library of the driver whose file name has a version.
+struct Library {
+    prefix: &'static str,
+    version: String,
+    path: PathBuf,
+}
+
+/// The libraries of the driver: for each name what the linker's cache leads to, then what the directories hold. The first one is
+/// what programs load.
+fn user_libraries(host: &dyn Host) -> Vec<Library> {
     let cache = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).map(|bytes| ld_cache::entries(&bytes)).unwrap_or_default();
-    VERSIONED_LIBRARIES.iter().find_map(|prefix| {
-        let cached = cache.iter().filter(|(name, _)| name.starts_with(prefix)).find_map(|(_, path)| versioned(host, path, prefix));
-        cached.or_else(|| {
-            LIBRARY_DIRECTORIES.iter().find_map(|directory| {
-                let directory = Path::new(directory);
-                let names = host.read_dir(directory).unwrap_or_default();
-                let fits = |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
-                names.iter().filter(fits).find_map(|name| versioned(host, &directory.join(name), prefix))
-            })
-        })
-    })
+    let mut directories: Vec<(&Path, Vec<std::ffi::OsString>)> =
+        LIBRARY_DIRECTORIES.iter().map(|path| (Path::new(*path), host.read_dir(Path::new(path)).unwrap_or_default())).collect();
+    directories.retain(|(_, names)| !names.is_empty());
+    let mut libraries: Vec<Library> = Vec::new();
+    for prefix in VERSIONED_LIBRARIES {
+        let cached = cache.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, path)| path.clone());
+        let fits = |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
+        let in_directories = directories.iter().flat_map(|(path, names)| names.iter().filter(fits).map(|name| path.join(name)));
+        for path in cached.chain(in_directories) {
+            if let Some((version, path)) = versioned(host, &path, prefix)
+                && !libraries.iter().any(|known| known.path == path)
+            {
+                libraries.push(Library { prefix, version, path });
+            }
+        }
+    }
+    libraries
 }
 
 /// The version at the end of the real file's name.
@@ -148,6 +192,23 @@ mod tests {
         let nodes: Vec<_> = nvidia.nodes.iter().map(|node| (node.path.to_str().unwrap(), node.usable)).collect();
         assert_eq!(nodes, [("/dev/nvidia0", false), ("/dev/nvidiactl", true)]);
         assert!(nvidia.container_cli);
+        assert_eq!((nvidia.draws, nvidia.tls), (Some(true), None));
+    }
+
+    #[test]
+    fn a_described_machine_with_remains_of_an_older_driver_and_two_cards() {
+        let host = RecordedHost::new()
+            .file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  390.138  Thu\n")
+            .file("/proc/driver/nvidia/gpus/0000:02:00.0/information", "Model: \t\t Quadro\nDevice Minor: \t 1\n")
+            .file("/proc/driver/nvidia/gpus/0000:01:00.0/information", "Device Minor: \t 0\n")
+            .file("/usr/lib64/libnvidia-ml.so.390.138", "")
+            .file("/usr/lib64/tls/libnvidia-tls.so.390.138", "")
+            .file("/usr/lib/libcuda.so.384.130", "");
+        let nvidia = nvidia(&host, &mut Unknowns::new()).unwrap();
+        assert_eq!(nvidia.user_version.as_deref(), Some("390.138"));
+        assert_eq!(nvidia.other_versions.into_iter().next().unwrap().0, "384.130");
+        assert_eq!(nvidia.minors, [0, 1]);
+        assert_eq!((nvidia.draws, nvidia.tls.as_deref()), (Some(false), Some(Path::new("/usr/lib64/tls"))));
     }
 
     #[test]

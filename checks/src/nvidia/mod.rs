@@ -1,0 +1,171 @@
+//! Checks of the family "nvidia": from the card over the kernel's driver and its device nodes to what reaches the container.
+//!
+//! Everything rests on files: NVIDIA's own tools load the driver, which may hang in the kernel after an error of the card.
+
+mod cdi;
+mod devices;
+mod driver;
+mod flag;
+mod manifests;
+pub(crate) mod request;
+mod versions;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+use crate::check::{Check, Outcome};
+use crate::facts::{Engine, EngineKind, Facts, Gpu, Nvidia};
+use crate::image::{environment, setting};
+
+/// The checks of this family, sorted by id.
+pub(crate) static CHECKS: &[&Check] =
+    &[&cdi::CHECK, &devices::CHECK, &driver::CHECK, &flag::CHECK, &manifests::CHECK, &versions::CHECK];
+
+/// NVIDIA's number as a maker of PCI devices.
+const VENDOR: &str = "0x10de";
+
+/// The driver of the kernel.
+pub(crate) enum Driver<'a> {
+    /// It is loaded, in this version.
+    Runs(&'a str, &'a Nvidia),
+    /// It is not.
+    Absent,
+    /// It seems to be loaded, and more is not known, because.
+    NotKnown(String),
+}
+
+/// Tells the state of the kernel's driver.
+pub(crate) fn kernel_driver(gpu: &Gpu) -> Driver<'_> {
+    if let Some(nvidia) = &gpu.nvidia
+        && let Some(version) = &nvidia.kernel_version
+    {
+        return Driver::Runs(version, nvidia);
+    }
+    if let Some(reason) = gpu.unknown.get("nvidia.kernel_version") {
+        return Driver::NotKnown(reason.clone());
+    }
+    match cards(gpu).into_iter().find(|card| card.driver == Some("nvidia")) {
+        Some(card) => {
+            Driver::NotKnown(format!("{} is driven by \"nvidia\", but /proc/driver/nvidia/version tells no version", card.name))
+        }
+        None => Driver::Absent,
+    }
+}
+
+/// What is known of the graphics cards, or the outcome of a check without that.
+fn gpu(facts: &Facts) -> Result<&Gpu, Outcome> {
+    let gpu = facts.gpu.as_ref().ok_or_else(|| Outcome::Unknown("nothing is known of the graphics cards".into()))?;
+    if gpu.dxg {
+        return Err(Outcome::Skipped("under WSL the driver is that of Windows".into()));
+    }
+    if facts.machine.as_ref().is_some_and(|machine| !matches!(machine.os.as_str(), "" | "linux")) {
+        return Err(Outcome::Skipped("this is asked on Linux only".into()));
+    }
+    Ok(gpu)
+}
+
+/// The driver that runs, or the outcome of a check that has no meaning without it.
+fn running(facts: &Facts) -> Result<(&Gpu, &str, &Nvidia), Outcome> {
+    let gpu = gpu(facts)?;
+    match kernel_driver(gpu) {
+        Driver::Runs(version, nvidia) => Ok((gpu, version, nvidia)),
+        Driver::Absent => Err(Outcome::Skipped("NVIDIA's driver is not loaded".into())),
+        Driver::NotKnown(reason) => Err(Outcome::Unknown(reason)),
+    }
+}
+
+/// A card of NVIDIA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NvidiaCard<'a> {
+    /// Its address on the bus, or its name.
+    name: &'a str,
+    /// The kernel's driver for it.
+    driver: Option<&'a str>,
+}
+
+/// The cards of NVIDIA. The bus knows those without a driver, too; where it cannot be listed the kernel's list must do.
+fn cards(gpu: &Gpu) -> Vec<NvidiaCard<'_>> {
+    let on_bus = gpu.pci.iter().flatten().filter(|card| card.vendor.eq_ignore_ascii_case(VENDOR));
+    let on_bus: Vec<_> = on_bus.map(|card| NvidiaCard { name: &card.address, driver: card.driver.as_deref() }).collect();
+    if !on_bus.is_empty() {
+        return on_bus;
+    }
+    let of_nvidia = |card: &&crate::facts::Card| {
+        card.vendor.as_deref().is_some_and(|vendor| vendor.eq_ignore_ascii_case(VENDOR))
+            || card.driver.as_deref() == Some("nouveau")
+    };
+    gpu.cards.iter().filter(of_nvidia).map(|card| NvidiaCard { name: &card.name, driver: card.driver.as_deref() }).collect()
+}
+
+/// Apptainer or Singularity, whichever casa_distro would take, or why that is no question here.
+pub(crate) fn sif_engine(facts: &Facts) -> Result<&Engine, Outcome> {
+    if let Some("docker" | "podman" | "vbox") = environment(facts).and_then(|environment| setting(environment, "container_type")) {
+        return Err(Outcome::Skipped("the environment is not for Apptainer or Singularity".into()));
+    }
+    let engines = facts.engines.as_ref().ok_or_else(|| Outcome::Unknown("nothing is known of the container engines".into()))?;
+    [EngineKind::Apptainer, EngineKind::Singularity]
+        .iter()
+        .find_map(|kind| engines.found.iter().find(|engine| engine.kind == *kind))
+        .ok_or_else(|| Outcome::Skipped("neither Apptainer nor Singularity is installed".into()))
+}
+
+/// The numbers of a version, for comparison.
+pub(crate) fn numbers(version: &str) -> Vec<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).collect()
+}
+
+/// An engine in words: `Apptainer 1.4.5`.
+pub(crate) fn engine_in_words(engine: &Engine) -> String {
+    let name = if engine.kind == EngineKind::Singularity { "Singularity" } else { "Apptainer" };
+    format!("{name} {}", engine.version.as_deref().unwrap_or("of an unknown version"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{card, engine, facts, healthy};
+    use super::*;
+    use crate::facts::{Machine, PciCard};
+
+    #[test]
+    fn a_healthy_machine_with_or_without_a_card_has_no_finding() {
+        for facts in [healthy(), facts(), engine(facts(), "1.4.5")] {
+            for check in CHECKS {
+                let outcome = check.judge(&facts);
+                assert!(!matches!(outcome, Outcome::Findings(_) | Outcome::Unknown(_)), "{}: {outcome:?}", check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn windows_and_other_systems_are_no_question() {
+        let mut windows = healthy();
+        windows.gpu.as_mut().unwrap().dxg = true;
+        let mut mac = healthy();
+        mac.machine = Some(Machine { os: "macos".into(), ..Machine::default() });
+        for check in CHECKS.iter().filter(|check| check.id != "nvidia-flag") {
+            assert_eq!(check.judge(&windows).word(), "skipped", "{}", check.id);
+            assert_eq!(check.judge(&mac).word(), "skipped", "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn nothing_known_is_unknown() {
+        let mut blind = healthy();
+        blind.gpu = None;
+        for check in CHECKS {
+            assert_eq!(check.judge(&blind).word(), "unknown", "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn the_bus_outranks_the_list_of_driven_cards() {
+        let gpu = Gpu {
+            pci: Some(vec![card("0000:01:00.0", None), PciCard { vendor: "0x8086".into(), ..PciCard::default() }]),
+            ..Gpu::default()
+        };
+        assert_eq!(cards(&gpu), [NvidiaCard { name: "0000:01:00.0", driver: None }]);
+        let listed = crate::facts::Card { name: "card1".into(), driver: Some("nouveau".into()), ..Default::default() };
+        let gpu = Gpu { cards: vec![listed], ..Gpu::default() };
+        assert_eq!(cards(&gpu)[0].name, "card1");
+    }
+}

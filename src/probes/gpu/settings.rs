@@ -1,0 +1,96 @@
+//! What Apptainer's or Singularity's own configuration says about `--nv`.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use casa_doctor_checks::facts::NvSettings;
+
+use crate::host::Host;
+
+/// Both files have some kilobytes.
+const LIMIT: u64 = 1 << 20;
+
+/// The settings of the engine that casa_distro takes: Apptainer before Singularity.
+pub(super) fn settings(host: &dyn Host) -> Option<NvSettings> {
+    let program = ["apptainer", "singularity"].into_iter().find_map(|name| host.which(OsStr::new(name)))?;
+    let program = host.canonicalize(&program).unwrap_or(program);
+    let directory = directories(&program).into_iter().find(|directory| host.exists(directory) == Some(true));
+    let Some(directory) = directory else { return Some(NvSettings::default()) };
+    let config = ["apptainer.conf", "singularity.conf"].map(|name| directory.join(name));
+    let config = config.into_iter().find_map(|path| Some((host.read_text(&path, LIMIT).ok()?, path)));
+    let (text, config) = config.unzip();
+    let yes = |key: &str| text.as_deref().map(|text| setting(text, key).as_deref() == Some("yes"));
+    let list = directory.join("nvliblist.conf");
+    let listed = host.read_text(&list, LIMIT).ok();
+    let (libraries, files) = listed.as_deref().map(entries).unwrap_or_default();
+    Some(NvSettings {
+        always: yes("always use nv"),
+        container_cli: yes("use nvidia-container-cli"),
+        config,
+        list: listed.is_some().then_some(list),
+        libraries,
+        files,
+    })
+}
+
+/// Where an engine's configuration stands, as the program's own place tells: `/usr` has it in `/etc`, every other prefix in its
+/// own `etc`.
+fn directories(program: &Path) -> Vec<PathBuf> {
+    let prefix = program.parent().and_then(Path::parent).filter(|prefix| *prefix != Path::new("/usr") && *prefix != Path::new("/"));
+    let roots = prefix.map(|prefix| prefix.join("etc")).into_iter().chain(["/etc".into(), "/usr/local/etc".into()]);
+    roots.flat_map(|root| ["apptainer", "singularity"].map(|name| root.join(name))).collect()
+}
+
+/// The value of `key = value`.
+fn setting(text: &str, key: &str) -> Option<String> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    lines
+        .filter_map(|line| line.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case(key))
+        .map(|(_, value)| value.trim().to_ascii_lowercase())
+}
+
+/// The libraries and the other files of `nvliblist.conf`; what has neither `.so` nor a leading `/` is a program.
+fn entries(text: &str) -> (Vec<String>, Vec<PathBuf>) {
+    let (mut libraries, mut files) = (Vec::new(), Vec::new());
+    for line in text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
+        if line.contains(".so") {
+            libraries.push(line.to_owned());
+        } else if line.starts_with('/') {
+            files.push(line.into());
+        }
+    }
+    (libraries, files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::RecordedHost;
+
+    #[test]
+    fn the_settings_of_a_described_installation() {
+        let host = RecordedHost::new()
+            .command(&["apptainer"], 0, "", "")
+            .file("/usr/bin/apptainer", "")
+            .file("/etc/apptainer/apptainer.conf", "# always use nv = no\nalways use nv = yes\nuse nvidia-container-cli = no\n")
+            .file("/etc/apptainer/nvliblist.conf", "# libs\nnvidia-smi\nlibGL.so\n/usr/share/glvnd/egl_vendor.d/10_nvidia.json\n");
+        let settings = settings(&host).unwrap();
+        assert_eq!((settings.always, settings.container_cli), (Some(true), Some(false)));
+        assert_eq!(settings.libraries, ["libGL.so"]);
+        assert_eq!(settings.files, [Path::new("/usr/share/glvnd/egl_vendor.d/10_nvidia.json")]);
+    }
+
+    #[test]
+    fn without_an_engine_or_its_files_nothing_is_claimed() {
+        assert_eq!(settings(&RecordedHost::new()), None);
+        let bare = RecordedHost::new().command(&["singularity"], 0, "", "");
+        assert_eq!(settings(&bare), Some(NvSettings::default()));
+    }
+
+    #[test]
+    fn a_prefix_of_its_own_has_its_own_files() {
+        assert_eq!(directories(Path::new("/opt/conda/bin/apptainer"))[0], Path::new("/opt/conda/etc/apptainer"));
+        assert_eq!(directories(Path::new("/usr/bin/apptainer"))[0], Path::new("/etc/apptainer"));
+    }
+}

@@ -5,7 +5,6 @@
 //! tells it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-
 mod casa_distro;
 mod catalog;
 mod cli;

@@ -106,6 +106,12 @@ pub enum Category {
     Rendering,
     /// The ssh agent and keys.
     Ssh,
+    /// XQuartz and containers on macOS.
+    Macos,
+    /// The Windows Subsystem for Linux, and X servers on Windows.
+    Windows,
+    /// Virtual machines of VirtualBox.
+    Virtualbox,
 }
 
 impl Category {
@@ -119,6 +125,9 @@ impl Category {
             Self::X11 => "x11",
             Self::Rendering => "rendering",
             Self::Ssh => "ssh",
+            Self::Macos => "macos",
+            Self::Windows => "windows",
+            Self::Virtualbox => "virtualbox",
         }
     }
 }

@@ -4,8 +4,18 @@ use crate::check::Check;
 use crate::finding::FindingKind;
 
 /// The families, in the order in which their checks are told.
-fn families() -> [&'static [&'static Check]; 6] {
-    [crate::config::CHECKS, crate::image::CHECKS, crate::engine::CHECKS, crate::x11::CHECKS, crate::gl::CHECKS, crate::ssh::CHECKS]
+fn families() -> [&'static [&'static Check]; 9] {
+    [
+        crate::config::CHECKS,
+        crate::image::CHECKS,
+        crate::engine::CHECKS,
+        crate::x11::CHECKS,
+        crate::gl::CHECKS,
+        crate::ssh::CHECKS,
+        crate::macos::CHECKS,
+        crate::windows::CHECKS,
+        crate::virtualbox::CHECKS,
+    ]
 }
 
 /// Every check, in the order in which they are told.

@@ -15,8 +15,17 @@ use serde::Serialize;
 pub(crate) use select::{SelectError, Selection};
 
 /// Every category, in the order in which they are told.
-pub(crate) const CATEGORIES: [Category; 6] =
-    [Category::Config, Category::Image, Category::Engine, Category::X11, Category::Rendering, Category::Ssh];
+pub(crate) const CATEGORIES: [Category; 9] = [
+    Category::Config,
+    Category::Image,
+    Category::Engine,
+    Category::X11,
+    Category::Rendering,
+    Category::Ssh,
+    Category::Macos,
+    Category::Windows,
+    Category::Virtualbox,
+];
 
 /// The checks and kinds of finding that can be named.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod child;
 mod collect;
+mod display_lines;
 mod engines;
 mod environment;
 mod gpu;
@@ -10,7 +11,10 @@ mod image;
 mod machine;
 mod session;
 mod ssh_agent;
+mod virtualbox;
+mod wsl;
 mod x11;
+mod xquartz;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,7 +11,10 @@ mod image;
 mod machine;
 mod session;
 mod ssh;
+mod virtualbox;
+mod wsl;
 mod x11;
+mod xquartz;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +29,10 @@ pub use image::*;
 pub use machine::*;
 pub use session::*;
 pub use ssh::*;
+pub use virtualbox::*;
+pub use wsl::*;
 pub use x11::*;
+pub use xquartz::*;
 
 /// Names of fields that are `None` in the same struct, each with the reason why it could not be learnt.
 pub type Unknowns = BTreeMap<String, String>;
@@ -63,6 +69,12 @@ pub struct Facts {
     pub gpu: Option<Gpu>,
     /// The ssh agent.
     pub ssh_agent: Option<SshAgent>,
+    /// XQuartz of macOS.
+    pub xquartz: Option<Xquartz>,
+    /// The Windows Subsystem for Linux.
+    pub wsl: Option<Wsl>,
+    /// VirtualBox, as host or as guest.
+    pub virtualbox: Option<VirtualBox>,
 }
 
 /// The probes, in the order in which their facts are told.
@@ -95,11 +107,17 @@ pub enum ProbeId {
     Gpu,
     /// [`Facts::ssh_agent`].
     SshAgent,
+    /// [`Facts::xquartz`].
+    Xquartz,
+    /// [`Facts::wsl`].
+    Wsl,
+    /// [`Facts::virtualbox`].
+    Virtualbox,
 }
 
 impl ProbeId {
     /// Every probe.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Machine,
         Self::Session,
         Self::Environment,
@@ -113,6 +131,9 @@ impl ProbeId {
         Self::Vulkan,
         Self::Gpu,
         Self::SshAgent,
+        Self::Xquartz,
+        Self::Wsl,
+        Self::Virtualbox,
     ];
 
     /// The name under which the probe's facts stand in the JSON document.
@@ -132,6 +153,9 @@ impl ProbeId {
             Self::Vulkan => "vulkan",
             Self::Gpu => "gpu",
             Self::SshAgent => "ssh_agent",
+            Self::Xquartz => "xquartz",
+            Self::Wsl => "wsl",
+            Self::Virtualbox => "virtualbox",
         }
     }
 }

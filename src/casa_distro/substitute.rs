@@ -67,15 +67,6 @@ impl Substitution {
     }
 }
 
-/// Whether stock casa_distro 3.x can read the text.
-///
-/// # Errors
-///
-/// The Python exception that it dies with, such as `KeyError: 'HOME'`.
-pub(crate) fn stock_reads(text: &str, merged: &Value) -> Result<(), String> {
-    python_format::stock_reads(text, merged)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -127,7 +118,7 @@ mod tests {
         #[test]
         fn a_repaired_text_means_the_same_and_stock_reads_it(text in "[${}a-c_\"! :\\[\\].]{0,24}|(\\$\\{HOME\\}|\\{name\\}|\\$HOME|\\{\\{|\\}\\}|[a-z/]){0,6}") {
             let repaired = python_format::repaired(&text, &merged());
-            prop_assert_eq!(stock_reads(&repaired, &merged()), Ok(()), "{}", repaired);
+            prop_assert_eq!(python_format::stock_reads(&repaired, &merged()), Ok(()), "{}", repaired);
             prop_assert_eq!(substitute(&host(), &repaired, &merged()), substitute(&host(), &text, &merged()), "{}", repaired);
         }
     }

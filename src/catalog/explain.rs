@@ -6,7 +6,7 @@ use owo_colors::Style;
 use serde::Serialize;
 
 use super::select::{SelectError, unknown};
-use super::{Catalog, CheckEntry, FindingEntry};
+use super::{Catalog, CheckEntry, FindingEntry, pages};
 use crate::report::human::HumanOptions;
 use crate::report::page::Page;
 use crate::report::{SchemaVersion, Tool};
@@ -65,6 +65,19 @@ impl Explanation {
             explain_check(&mut page, check);
         }
         page.into_text()
+    }
+
+    /// The pages about what it stands for; of a check, those of all that it may find.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        if let Some((kind, checks)) = &self.finding {
+            text.push_str(&pages::page(kind, checks));
+        }
+        if let Some(check) = self.check {
+            let kinds = check.findings.iter().filter(|kind| self.finding.as_ref().is_none_or(|(told, _)| told != *kind));
+            text.extend(kinds.map(|kind| pages::page(kind, &[check])));
+        }
+        text
     }
 }
 

@@ -12,7 +12,7 @@ use casa_doctor_checks::finding::{FindingKind, Severity};
 use casa_doctor_checks::registry;
 use serde::Serialize;
 
-pub(crate) use select::{SelectError, Selection};
+pub(crate) use select::Selection;
 
 /// Every category, in the order in which they are told.
 pub(crate) const CATEGORIES: [Category; 9] = [

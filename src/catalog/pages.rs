@@ -15,6 +15,7 @@ pub(crate) fn path_of(id: &str) -> String {
 }
 
 /// Every page: path in the project and content.
+#[cfg(test)]
 pub(crate) fn pages(catalog: &Catalog) -> Vec<(String, String)> {
     let mut pages = vec![(format!("{DIRECTORY}/README.md"), index(catalog))];
     pages.extend(catalog.kinds().into_iter().map(|(kind, checks)| (path_of(kind.id), page(kind, &checks))));
@@ -23,7 +24,8 @@ pub(crate) fn pages(catalog: &Catalog) -> Vec<(String, String)> {
 
 const GENERATED: &str = "<!-- Generated from the registry of checks; edit the check, not this page. -->\n\n";
 
-fn page(kind: &FindingKind, checks: &[&'static Check]) -> String {
+/// The page about a kind of finding that these checks may give.
+pub(crate) fn page(kind: &FindingKind, checks: &[&'static Check]) -> String {
     let mut out = format!("{GENERATED}# {}\n\n", kind.id);
     out.push_str(&format!("**{}**\n\n", prose(kind.title)));
     let found_by: Vec<_> = checks.iter().map(|check| format!("`{}` ({})", check.id, prose(check.question))).collect();
@@ -38,7 +40,8 @@ fn page(kind: &FindingKind, checks: &[&'static Check]) -> String {
     out
 }
 
-fn index(catalog: &Catalog) -> String {
+/// The page that lists all others.
+pub(crate) fn index(catalog: &Catalog) -> String {
     let mut out = format!("{GENERATED}# Checks and findings\n\n");
     out.push_str(
         "A check answers one question about the machine; what is wrong is told as findings. `--only` and `--skip` take the ids \

@@ -6,7 +6,6 @@ mod offline;
 mod repair;
 mod run;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use super::diagnose::human_options;
 use super::{Failure, deliver};
 use crate::catalog::explain::Explanation;
 use crate::catalog::list::{self, Listing};
-use crate::catalog::{Catalog, manual};
+use crate::catalog::{Catalog, manual, pages};
 use crate::host::Host;
 use crate::output;
 use crate::report::{ExitStatus, json};
@@ -17,7 +17,8 @@ pub(super) fn list(host: &dyn Host, options: &Options) -> Result<ExitStatus, Fai
     let catalog = Catalog::registered();
     let text = match options.format {
         Format::Json => json::render(&Listing::new(&catalog))?,
-        Format::Human | Format::Markdown => list::render(&catalog, &human_options(host, options)),
+        Format::Human => list::render(&catalog, &human_options(host, options)),
+        Format::Markdown => pages::index(&catalog),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)
@@ -25,10 +26,12 @@ pub(super) fn list(host: &dyn Host, options: &Options) -> Result<ExitStatus, Fai
 
 /// `casa-doctor explain ID`.
 pub(super) fn explain(host: &dyn Host, options: &Options, id: &str) -> Result<ExitStatus, Failure> {
-    let explanation = Explanation::find(&Catalog::registered(), id).map_err(Failure::usage)?;
+    let catalog = Catalog::registered();
+    let explanation = Explanation::find(&catalog, id).map_err(Failure::usage)?;
     let text = match options.format {
         Format::Json => json::render(&explanation.document())?,
-        Format::Human | Format::Markdown => explanation.render(&human_options(host, options)),
+        Format::Human => explanation.render(&human_options(host, options)),
+        Format::Markdown => explanation.markdown(),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)

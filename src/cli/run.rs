@@ -67,7 +67,12 @@ pub(super) fn start(host: &dyn Host, options: &Options, plan: &Plan) -> Result<E
 pub(super) fn plan(host: &dyn Host, environment: &Environment, facts: &Facts, request: &Request) -> Result<Plan, anyhow::Error> {
     let loaded = casa_distro::load(host, &environment.directory)?;
     let settings = Settings::from_merged(&environment.directory, &loaded.merged);
-    Ok(launch::plan(host, &settings, facts, request)?)
+    let mut plan = launch::plan(host, &settings, facts, request)?;
+    plan.warnings.extend(loaded.clashes.iter().map(|clash| {
+        let stock = if clash.fatal { "casa_distro itself stops there" } else { "casa_distro itself reads nonsense there" };
+        format!("the environment's file and your own give \"{}\" values that do not go together; {stock}", clash.pointer)
+    }));
+    Ok(plan)
 }
 
 /// The environment, or why there is none to start.

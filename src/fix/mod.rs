@@ -16,9 +16,9 @@ mod tree;
 mod value;
 mod write;
 
-pub(crate) use apply::{EditError, apply};
+#[cfg(test)]
+pub(crate) use apply::apply;
 pub(crate) use diff::unified;
-pub(crate) use error::FixError;
 pub(crate) use plan::{FileChange, plan_files};
 pub(crate) use pointer::json_pointer;
-pub(crate) use transaction::{PutBack, Scope, Undone, Written, undo, write_all};
+pub(crate) use transaction::{Scope, Written, undo, write_all};

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::{Duration, SystemTime};
 
 use casa_doctor_checks::finding::{Change, Edit};
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@ mod command;
 mod forward;
 mod live;
 mod overlay;
+#[cfg(test)]
 mod recorded;
 
 use std::ffi::{OsStr, OsString};
@@ -15,7 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub(crate) use command::{Command, CommandEnd, CommandOutput, ProcessTree};
+pub(crate) use command::{Command, CommandEnd, CommandOutput};
 pub(crate) use forward::forward;
 pub(crate) use live::LiveHost;
 pub(crate) use overlay::OverlayHost;

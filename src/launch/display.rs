@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
-use casa_doctor_checks::facts::{Connection, CookieState, DisplayName, Facts, Reach, X11};
+use casa_doctor_checks::facts::{Attempt, ConnectFailureKind, Connection, CookieFile, CookieState, DisplayName, Facts, Reach, X11};
 
 use crate::host::Host;
 use crate::xauthority::{self, Entry, Relation};
@@ -64,34 +64,65 @@ pub(super) fn bring(
     let name = name?;
     let hostname = hostname(host, facts);
     let addresses = if name.reach == Reach::Remote { addresses(&name.host) } else { Vec::new() };
-    for path in candidates(host, facts) {
+    for Candidate { path, refused } in candidates(host, facts) {
         let Ok(bytes) = host.read(&path, AUTHORITY_LIMIT) else { continue };
-        let entry = xauthority::parse(&bytes).unwrap_or_default().into_iter().find(|entry| {
-            entry.is_magic_cookie() && entry.relation(name.number, hostname.as_bytes(), &addresses) == Relation::Matches
-        });
-        if let Some(entry) = entry {
+        let mut entries = xauthority::parse(&bytes).unwrap_or_default();
+        entries.retain(Entry::is_magic_cookie);
+        let relation = |entry: &Entry| entry.relation(name.number, hostname.as_bytes(), &addresses);
+        // Programs take the first one that matches. Where the server refused it, the probe has gone on to the others, in this order.
+        let wanted: &[Relation] = if refused > 0 { &[Relation::Matches, Relation::OtherHost] } else { &[Relation::Matches] };
+        let mut tried: Vec<&Entry> = Vec::new();
+        for entry in wanted.iter().flat_map(|wanted| entries.iter().filter(|entry| relation(entry) == *wanted)) {
+            if !tried.iter().any(|known| known.data == entry.data) {
+                tried.push(entry);
+            }
+        }
+        if let Some(entry) = tried.get(refused).or(tried.last()) {
             variables.insert("XAUTHORITY".into(), AUTHORITY.into());
             return Some(Authority { source: path, entry: entry.for_any_address() });
         }
     }
-    // One that the configuration names for the host means nothing in the container.
     None
 }
 
+/// A file that may hold the cookie.
+struct Candidate {
+    path: PathBuf,
+    /// How many of its cookies the server refused before it took one.
+    refused: usize,
+}
+
 /// Files that may hold the cookie, best first.
-fn candidates(host: &dyn Host, facts: &Facts) -> Vec<PathBuf> {
+fn candidates(host: &dyn Host, facts: &Facts) -> Vec<Candidate> {
+    let untried = |path: PathBuf| Candidate { path, refused: 0 };
     match &facts.x11 {
-        Some(X11 { connection: Connection::Connected(server), .. }) => server.cookie_from.iter().cloned().collect(),
-        Some(x11) if !x11.cookies.is_empty() => x11
-            .cookies
-            .iter()
-            .filter(|cookie| matches!(cookie.state, CookieState::Entries { matching: 1.., .. }))
-            .map(|cookie| cookie.path.clone())
-            .collect(),
+        Some(x11 @ X11 { connection: Connection::Connected(server), .. }) => {
+            let Some(path) = server.cookie_from.clone() else { return Vec::new() };
+            let is_refusal = |attempt: &&Attempt| {
+                attempt.address == server.address && attempt.cookie_from.as_ref() == Some(&path) && is_refused_cookie(x11, attempt)
+            };
+            let refused = x11.attempts.iter().filter(is_refusal).count();
+            vec![Candidate { path, refused }]
+        }
+        Some(x11) if !x11.cookies.is_empty() => {
+            let matching = |cookie: &&CookieFile| matches!(cookie.state, CookieState::Entries { matching: 1.., .. });
+            x11.cookies.iter().filter(matching).map(|cookie| untried(cookie.path.clone())).collect()
+        }
         _ => {
             let named = host.env("XAUTHORITY").filter(|path| !path.is_empty()).map(PathBuf::from);
-            named.or_else(|| host.identity().home.map(|home| home.join(".Xauthority"))).into_iter().collect()
+            named.or_else(|| host.identity().home.map(|home| home.join(".Xauthority"))).map(untried).into_iter().collect()
         }
+    }
+}
+
+/// Whether an attempt failed because of its cookie. An ssh forwarding closes the connection then; a local server does so only while it
+/// starts afresh.
+fn is_refused_cookie(x11: &X11, attempt: &Attempt) -> bool {
+    let local = x11.display.as_ref().is_none_or(|display| matches!(display.reach, Reach::Local | Reach::Launchd));
+    match attempt.failure {
+        Some(ConnectFailureKind::CookieRejected | ConnectFailureKind::AuthorizationRequired | ConnectFailureKind::Rejected) => true,
+        Some(ConnectFailureKind::ClosedDuringHandshake) => !local,
+        _ => false,
     }
 }
 
@@ -123,7 +154,7 @@ fn parse(text: &str) -> Option<DisplayName> {
 
 #[cfg(test)]
 mod tests {
-    use casa_doctor_checks::facts::{ConnectFailure, ConnectFailureKind, CookieFile, Machine, XServer};
+    use casa_doctor_checks::facts::{ConnectFailure, Machine, XServer};
 
     use super::*;
     use crate::host::RecordedHost;
@@ -158,6 +189,26 @@ mod tests {
         assert_eq!(written[..4], [0xff, 0xff, 0, 0], "family Wild, no address");
         assert!(written.ends_with(&[3; 16]));
         assert_eq!(variables, BTreeMap::from([("DISPLAY".into(), ":5".into()), ("XAUTHORITY".into(), AUTHORITY.into())]));
+    }
+
+    #[test]
+    fn a_cookie_that_the_server_refused_is_passed_over() {
+        let file = [authority_file("oldname", "5", 9), authority_file("pc", "5", 1), authority_file("pc", "5", 2)].concat();
+        let host = RecordedHost::new().env("DISPLAY", ":5").file("/run/a", file);
+        let refused = |times: usize| {
+            let failure = Some(ConnectFailureKind::CookieRejected);
+            let attempt = Attempt { address: "@X5".into(), cookie_from: Some("/run/a".into()), failure, after_ms: 1 };
+            let mut facts = connected(Some("/run/a"));
+            let x11 = facts.x11.as_mut().unwrap();
+            x11.attempts = vec![attempt; times];
+            if let Connection::Connected(server) = &mut x11.connection {
+                server.address = "@X5".into();
+            }
+            bring(&host, &facts, &mut BTreeMap::new(), &mut Vec::new(), &mut Vec::new()).unwrap().bytes()
+        };
+        assert!(refused(0).ends_with(&[1; 16]));
+        assert!(refused(1).ends_with(&[2; 16]));
+        assert!(refused(2).ends_with(&[9; 16]), "the cookie of this machine's former name");
     }
 
     #[test]

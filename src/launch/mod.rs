@@ -15,7 +15,7 @@ mod plan;
 mod private;
 #[cfg(unix)]
 mod process;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "run_elsewhere.rs")]
 mod run;
 mod settings;
 mod show;
@@ -25,8 +25,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use plan::{Plan, plan};
-#[cfg(unix)]
-pub(crate) use run::{Ended, Prepared, launch, prepare};
+pub(crate) use run::launch;
 pub(crate) use settings::Settings;
 
 use crate::recommend::OpenGl;
@@ -126,9 +125,4 @@ impl PartialEq for LaunchError {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }
-}
-
-impl LaunchError {
-    /// Exit status of `run` when the container could not be started.
-    pub(crate) const STATUS: u8 = 125;
 }

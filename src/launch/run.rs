@@ -13,20 +13,18 @@ use crate::host::Host;
 pub(crate) struct Ended {
     /// The command's exit status, as a shell gives it.
     pub(crate) status: i32,
-    /// What was run, program first.
-    pub(crate) argv: Vec<OsString>,
 }
 
 /// The files of a launch. Dropping it removes them.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+struct Prepared {
     private: Private,
     /// What is to be run, program first.
-    pub(crate) argv: Vec<OsString>,
+    argv: Vec<OsString>,
 }
 
 /// Makes the container's home where it is missing, and the private files.
-pub(crate) fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchError> {
+fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchError> {
     let home = &plan.home;
     home.prepare(host).map_err(|source| LaunchError::Prepare {
         what: format!("{}, the container's home directory", home.directory.display()),
@@ -83,7 +81,7 @@ fn push_quoted(script: &mut Vec<u8>, word: &OsStr) {
 
 impl Prepared {
     /// Whether the command was started in the container.
-    pub(crate) fn command_started(&self, host: &dyn Host) -> bool {
+    fn command_started(&self, host: &dyn Host) -> bool {
         self.private.started(host).is_some()
     }
 }
@@ -95,7 +93,7 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
     let mut watch = Watch::start(host).map_err(failed)?;
     let prepared = prepare(host, plan)?;
     if let Some(signal) = watch.already_ended() {
-        return Ok(Ended { status: 128 + signal, argv: prepared.argv });
+        return Ok(Ended { status: 128 + signal });
     }
     let end = watch.run(host, &prepared.argv, &plan.process_env, &prepared.private).map_err(failed)?;
     let status = shell_status(end);
@@ -103,7 +101,7 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
     if !prepared.command_started(host) && end.code().is_some_and(|code| code <= 128 || code == 255) {
         return Err(LaunchError::NotStarted { engine: plan.engine.clone(), status });
     }
-    Ok(Ended { status, argv: prepared.argv })
+    Ok(Ended { status })
 }
 
 #[cfg(test)]

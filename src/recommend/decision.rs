@@ -10,14 +10,13 @@ use std::path::Path;
 
 use casa_doctor_checks::finding::{Change, Edit};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::situation::DisplayKind;
 use super::{Basis, OpenGl};
 use crate::fix::json_pointer;
 
-pub(crate) use stock::{Clash, Stock, stock_edits};
+pub(crate) use stock::{Stock, stock_edits};
 
 /// The key of the environment's file that is ours.
 pub(crate) const KEY: &str = "casa_doctor";

@@ -30,16 +30,6 @@ pub(crate) enum Basis {
     Measured,
 }
 
-impl Basis {
-    /// The word of the JSON document.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Predicted => "predicted",
-        }
-    }
-}
-
 /// How sure a recommendation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -138,20 +128,6 @@ pub(crate) enum MeasurementOutcome {
     NotStarted,
 }
 
-impl MeasurementOutcome {
-    /// The word of the JSON document.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::WrongPixels => "wrong-pixels",
-            Self::Failed => "failed",
-            Self::Crashed => "crashed",
-            Self::TimedOut => "timed-out",
-            Self::NotStarted => "not-started",
-        }
-    }
-}
-
 /// What draws, as far as the renderer's name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -168,18 +144,4 @@ pub(crate) enum RendererClass {
     None,
     /// A name that is not known.
     Unknown,
-}
-
-impl RendererClass {
-    /// The word of the JSON document.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Hardware => "hardware",
-            Self::Software => "software",
-            Self::Virtual => "virtual",
-            Self::Indirect => "indirect",
-            Self::None => "none",
-            Self::Unknown => "unknown",
-        }
-    }
 }

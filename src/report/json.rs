@@ -1,9 +1,6 @@
 //! The report as JSON, and the schema that describes it.
 
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
-
-use super::document::Document;
 
 /// A document as indented JSON with a line break at its end.
 ///
@@ -21,8 +18,11 @@ pub(crate) fn render<T: Serialize>(document: &T) -> serde_json::Result<String> {
 /// # Errors
 ///
 /// None in practice: a schema is plain JSON.
+#[cfg(test)]
 pub(crate) fn schema() -> serde_json::Result<String> {
-    let schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Document>();
+    use super::document::Document;
+    let schema =
+        schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Document>();
     render(&schema)
 }
 

@@ -1,5 +1,6 @@
 //! The real program on real parts: X servers, Apptainer, an image, an ssh agent. `tests/lab/setup` prepares them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![expect(clippy::disallowed_methods, reason = "tests drive the program from outside: they have no host")]
 
 mod bad_input;
 mod command_line;

@@ -65,7 +65,7 @@ lab_mirror() {
     # shellcheck source=/dev/null
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
     [ "$codename" = bookworm ] || lab_die "is made for Debian 12 (bookworm); /etc/os-release says '${codename:-nothing}'"
-    mirror=$(lab_apt_sources | awk '$2 == "bookworm" && $3 == "main" { print $1; exit }')
+    mirror=$(lab_apt_sources | awk '$1 !~ /^cdrom:/ && $2 == "bookworm" && $3 == "main" && !found++ { print $1 }')
     [ -n "$mirror" ] || lab_die "no archive with suite bookworm and component main in /etc/apt/sources.list or sources.list.d: add one, then run this again"
     printf '%s\n' "${mirror%/}"
 }

@@ -264,7 +264,7 @@ mod tests {
 
     const LLVMPIPE: &str = "llvmpipe (LLVM 15.0.6, 256 bits)";
 
-    fn machine(x11: crate::facts::X11, gpu: crate::facts::Gpu) -> Facts {
+    fn machine(x11: crate::facts::X11, gpu: Gpu) -> Facts {
         Facts { x11: Some(x11), gpu: Some(gpu), session: Some(session(&[])), glx: Some(drawn_by(LLVMPIPE)), ..facts() }
     }
 
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn software_without_a_card_or_on_a_display_without_one_is_no_alarm() {
         let no_alarm = [
-            machine(xvfb(), crate::facts::Gpu::default()),
+            machine(xvfb(), Gpu::default()),
             machine(xvfb(), card("i915")),
             machine(desktop(), card("ast")),
             machine(desktop(), card("vmwgfx")),

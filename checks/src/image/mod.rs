@@ -85,7 +85,7 @@ pub(crate) mod tests {
                 merged: Some(configuration),
                 ..Environment::default()
             }),
-            candidates: Vec::new(),
+            ..EnvironmentSearch::default()
         });
         facts
     }

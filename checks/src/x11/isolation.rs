@@ -198,7 +198,7 @@ mod tests {
         server.address = address.into();
         let mut facts = facts(connected(server));
         facts.environment =
-            Some(EnvironmentSearch { named_by: "argument".into(), found: Some(environment), candidates: Vec::new() });
+            Some(EnvironmentSearch { named_by: "argument".into(), found: Some(environment), ..EnvironmentSearch::default() });
         facts
     }
 

@@ -2,10 +2,8 @@
 //! real processes, real signals, real limits; only the probes are stand-ins.
 
 use std::ffi::OsStr;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The Docker daemon: which one the client would talk to, and whether it answers.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

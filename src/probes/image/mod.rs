@@ -12,7 +12,7 @@ mod tests;
 mod tree;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use casa_doctor_checks::facts::{ChildEnd, ChildRun, Environment, Image, ImageContents, ImageKind};

@@ -1,3 +1,4 @@
+use super::stock::Clash;
 use super::*;
 use crate::fix::apply;
 

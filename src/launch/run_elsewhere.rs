@@ -1,0 +1,17 @@
+//! Systems on which neither Apptainer nor Singularity run.
+
+use super::LaunchError;
+use super::plan::Plan;
+use crate::host::Host;
+
+/// How a launch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// The command's exit status, as a shell gives it.
+    pub(crate) status: i32,
+}
+
+/// Nothing can be started here.
+pub(crate) fn launch(_: &dyn Host, _: &Plan) -> Result<Ended, LaunchError> {
+    Err(LaunchError::NoEngine)
+}

@@ -112,6 +112,12 @@ pub enum Category {
     Storage,
     /// NVIDIA's driver.
     Nvidia,
+    /// XQuartz and containers on macOS.
+    Macos,
+    /// The Windows Subsystem for Linux, and X servers on Windows.
+    Windows,
+    /// Virtual machines of VirtualBox.
+    Virtualbox,
 }
 
 impl Category {
@@ -128,6 +134,9 @@ impl Category {
             Self::Distributed => "distributed",
             Self::Storage => "storage",
             Self::Nvidia => "nvidia",
+            Self::Macos => "macos",
+            Self::Windows => "windows",
+            Self::Virtualbox => "virtualbox",
         }
     }
 }

@@ -14,6 +14,9 @@ static FAMILIES: &[&[&Check]] = &[
     crate::somaworkflow::CHECKS,
     crate::storage::CHECKS,
     crate::nvidia::CHECKS,
+    crate::macos::CHECKS,
+    crate::windows::CHECKS,
+    crate::virtualbox::CHECKS,
 ];
 
 /// Every check, in the order in which they are told.

@@ -26,6 +26,9 @@ pub(crate) const CATEGORIES: &[Category] = &[
     Category::Distributed,
     Category::Storage,
     Category::Nvidia,
+    Category::Macos,
+    Category::Windows,
+    Category::Virtualbox,
 ];
 
 /// The checks and kinds of finding that can be named.

@@ -11,7 +11,7 @@ use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeI
 
 use super::{
     Context, engines, environment, gpu, graphics, image, machine, manifests, session, soma_workflow, ssh_agent, ssh_setup, storage,
-    x11,
+    virtualbox, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
 
@@ -107,6 +107,18 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
         let facts = manifests::probe(context);
         Box::new(move |all| all.manifests = Some(facts))
     });
+    starter.start_where_there_is_one(ProbeId::Xquartz, |context| {
+        let facts = xquartz::probe(context, std::env::consts::OS)?;
+        Ok(Box::new(move |all| all.xquartz = Some(facts)))
+    });
+    starter.start_where_there_is_one(ProbeId::Wsl, |context| {
+        let facts = wsl::probe(context)?;
+        Ok(Box::new(move |all| all.wsl = Some(facts)))
+    });
+    starter.start_where_there_is_one(ProbeId::Virtualbox, |context| {
+        let facts = virtualbox::probe(context)?;
+        Ok(Box::new(move |all| all.virtualbox = Some(facts)))
+    });
     starter.start_environment(refusal_sender);
     let held = starter.start_display();
 
@@ -140,6 +152,17 @@ impl Starter<'_> {
         }
         let (context, sender) = (self.context.clone(), self.sender.clone());
         thread::spawn(move || guarded(&sender, probe, || Done::answered(work(&context))));
+    }
+
+    /// A probe of something that most machines do not have; its error is the reason for which it is skipped.
+    fn start_where_there_is_one(&mut self, probe: ProbeId, work: impl FnOnce(&Context) -> Result<Write, String> + Send + 'static) {
+        self.pending.push((probe, 1));
+        if let Some(reason) = self.request.skipped(probe) {
+            send(&self.sender, probe, skipped(reason));
+            return;
+        }
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        thread::spawn(move || guarded(&sender, probe, || work(&context).map_or_else(skipped, Done::answered)));
     }
 
     /// The environment, and after it the image that it names.

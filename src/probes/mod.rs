@@ -2,6 +2,7 @@
 
 pub(crate) mod child;
 mod collect;
+mod display_lines;
 mod engines;
 mod environment;
 mod gpu;
@@ -14,7 +15,10 @@ mod soma_workflow;
 mod ssh_agent;
 mod ssh_setup;
 mod storage;
+mod virtualbox;
+mod wsl;
 mod x11;
+mod xquartz;
 
 use std::sync::Arc;
 use std::time::Duration;

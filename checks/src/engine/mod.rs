@@ -6,6 +6,7 @@ mod leftover;
 mod missing;
 mod nested;
 mod setuid;
+mod silent;
 mod user_namespaces;
 mod version;
 
@@ -16,6 +17,7 @@ use crate::image::{environment, setting};
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[
+    &silent::CHECK,
     &docker::CHECK,
     &fuse::CHECK,
     &missing::CHECK,

@@ -15,7 +15,10 @@ mod soma_workflow;
 mod ssh;
 mod ssh_setup;
 mod storage;
+mod virtualbox;
+mod wsl;
 mod x11;
+mod xquartz;
 
 use std::collections::BTreeMap;
 
@@ -34,7 +37,10 @@ pub use soma_workflow::*;
 pub use ssh::*;
 pub use ssh_setup::*;
 pub use storage::*;
+pub use virtualbox::*;
+pub use wsl::*;
 pub use x11::*;
+pub use xquartz::*;
 
 /// Names of fields that are `None` in the same struct, each with the reason why it could not be learnt.
 pub type Unknowns = BTreeMap<String, String>;
@@ -79,6 +85,12 @@ pub struct Facts {
     pub storage: Option<Storage>,
     /// The manifests that lead EGL and Vulkan to their drivers, and the libraries that `--nv` takes along.
     pub manifests: Option<Manifests>,
+    /// XQuartz of macOS.
+    pub xquartz: Option<Xquartz>,
+    /// The Windows Subsystem for Linux.
+    pub wsl: Option<Wsl>,
+    /// VirtualBox, as host or as guest.
+    pub virtualbox: Option<VirtualBox>,
 }
 
 /// The probes, in the order in which their facts are told.
@@ -119,6 +131,12 @@ pub enum ProbeId {
     Storage,
     /// [`Facts::manifests`].
     Manifests,
+    /// [`Facts::xquartz`].
+    Xquartz,
+    /// [`Facts::wsl`].
+    Wsl,
+    /// [`Facts::virtualbox`].
+    Virtualbox,
 }
 
 impl ProbeId {
@@ -141,6 +159,9 @@ impl ProbeId {
         Self::SomaWorkflow,
         Self::Storage,
         Self::Manifests,
+        Self::Xquartz,
+        Self::Wsl,
+        Self::Virtualbox,
     ];
 
     /// The name under which the probe's facts stand in the JSON document.
@@ -164,6 +185,9 @@ impl ProbeId {
             Self::SomaWorkflow => "soma_workflow",
             Self::Storage => "storage",
             Self::Manifests => "manifests",
+            Self::Xquartz => "xquartz",
+            Self::Wsl => "wsl",
+            Self::Virtualbox => "virtualbox",
         }
     }
 }

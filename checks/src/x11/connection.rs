@@ -26,6 +26,11 @@ pub(super) static CHECK: Check = Check {
 
 fn run(facts: &Facts) -> Outcome {
     let Some(x11) = &facts.x11 else { return Outcome::Unknown("nothing was recorded about the X server".to_owned()) };
+    if !matches!(x11.connection, Connection::Connected(_))
+        && let Some(reason) = crate::macos::explains(facts).or_else(|| crate::windows::explains(facts))
+    {
+        return Outcome::Skipped(reason.to_owned());
+    }
     match &x11.connection {
         Connection::NoDisplay => no_display::judge(facts, x11),
         Connection::Malformed { reason } => Outcome::of(vec![unreachable::malformed(facts, reason)]),

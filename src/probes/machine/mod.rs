@@ -1,7 +1,7 @@
 //! The probe "machine": the computer, its operating system, its C library.
 
 pub(in crate::probes) mod glibc;
-mod virtualization;
+pub(in crate::probes) mod virtualization;
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ const DMI: &str = "/sys/class/dmi/id";
 /// Version 1 has no kernel of its own and always says `4.4.0-…-Microsoft`; version 2 says `…-microsoft-standard-WSL2`, or
 /// whatever the user's own kernel is called, where the registered interpreter for Windows programs gives it away. The number of
 /// the release tells nothing.
-pub(super) fn wsl(host: &dyn Host, kernel: &str) -> Option<u8> {
+pub(in crate::probes) fn wsl(host: &dyn Host, kernel: &str) -> Option<u8> {
     if kernel.to_ascii_lowercase().contains("wsl2") || kernel.contains("microsoft") {
         return Some(2);
     }
@@ -26,7 +26,7 @@ pub(super) fn wsl(host: &dyn Host, kernel: &str) -> Option<u8> {
 
 /// The hypervisor, in the words of the tables of firmware (DMI): `Ok(None)` on real hardware, `Err` with the reason when the
 /// tables are missing and the processor says that it is a virtual one.
-pub(super) fn hypervisor(host: &dyn Host) -> Result<Option<String>, String> {
+pub(in crate::probes) fn hypervisor(host: &dyn Host) -> Result<Option<String>, String> {
     let read = |name: &str| host.read_text(&Path::new(DMI).join(name), 4096).map(|text| text.trim().to_owned());
     match (read("sys_vendor"), read("product_name")) {
         (Err(_), Err(_)) => {

@@ -18,7 +18,7 @@ fn findings(laboratory: Laboratory) -> Vec<Finding> {
     assert!(took < LIMIT + GRACE, "it took {took:?}: {x11:?}");
     let answered = ProbeRun { end: ProbeEnd::Answered, reason: None, duration_ms: 0 };
     let facts = Facts {
-        probes: ProbeId::ALL.into_iter().map(|probe| (probe, answered.clone())).collect(),
+        probes: ProbeId::ALL.iter().copied().map(|probe| (probe, answered.clone())).collect(),
         machine: Some(Machine { os: "linux".into(), ..Machine::default() }),
         session: Some(session),
         x11: Some(x11),

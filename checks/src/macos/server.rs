@@ -1,0 +1,143 @@
+//! Is XQuartz there, and does it run?
+
+use super::{container, is_connected, xquartz};
+use crate::check::{Category, Check, Outcome};
+use crate::facts::{ConnectFailureKind as Kind, Connection, Facts, ProbeId, Xquartz, XquartzTcp};
+use crate::finding::{Finding, FindingKind, Severity};
+
+pub(super) static CHECK: Check = Check {
+    id: "xquartz-server",
+    category: Category::Macos,
+    question: "Is XQuartz installed, and does it run?",
+    needs: &[ProbeId::Xquartz],
+    findings: &[&MISSING, &NOT_RUNNING],
+    run,
+};
+
+static MISSING: FindingKind = FindingKind {
+    id: "xquartz-missing",
+    code: "CD0501",
+    severity: Severity::Error,
+    title: "XQuartz, the X server of macOS, is not installed",
+    why: "Programs in a container of Linux draw their windows with an X server. macOS brings none of its own: without XQuartz, no \
+          window of BrainVISA opens.",
+    cure: "Install XQuartz (https://www.xquartz.org), then log out of macOS and in again: only then is DISPLAY set.",
+    example: "qt.qpa.xcb: could not connect to display",
+    since: "0.1.0",
+};
+
+static NOT_RUNNING: FindingKind = FindingKind {
+    id: "xquartz-not-running",
+    code: "CD0502",
+    severity: Severity::Error,
+    title: "XQuartz is not running",
+    why: "macOS starts XQuartz by itself for a program of the Mac that uses the display of the session. A container comes over the \
+          network, which starts nothing: XQuartz must run before.",
+    cure: "Open XQuartz, and leave it open while the container is used.",
+    example: "connect /private/tmp/com.apple.launchd.gUv6Xr3pTQ/org.xquartz:0: Connection refused",
+    since: "0.1.0",
+};
+
+fn run(facts: &Facts) -> Outcome {
+    let xquartz = match xquartz(facts) {
+        Ok(xquartz) => xquartz,
+        Err(outcome) => return outcome,
+    };
+    let answers = matches!(xquartz.tcp, XquartzTcp::LetsIn | XquartzTcp::WantsCookie { .. });
+    if is_connected(facts) || answers {
+        return Outcome::Pass;
+    }
+    if xquartz.app.is_none() {
+        return Outcome::Findings(vec![missing()]);
+    }
+    match xquartz.running {
+        Some(true) => Outcome::Pass,
+        Some(false) => Outcome::Findings(vec![not_running(facts, xquartz)]),
+        None => {
+            let reason = xquartz.unknown.get("running").cloned().unwrap_or_else(|| "it was not recorded".to_owned());
+            Outcome::Unknown(format!("whether XQuartz runs is not known: {reason}"))
+        }
+    }
+}
+
+fn missing() -> Finding {
+    MISSING
+        .found()
+        .evidence("there is no XQuartz.app in /Applications/Utilities or /Applications, and no /opt/X11/bin/Xquartz")
+        .advise_command("Install it, with Homebrew or from https://www.xquartz.org.", "brew install --cask xquartz")
+        .advise("Then log out of macOS and in again: only then is DISPLAY set.")
+        .advise("3D views need no more than that: with XQuartz, use the OpenGL mode \"software\".")
+}
+
+fn not_running(facts: &Facts, xquartz: &Xquartz) -> Finding {
+    let display = facts.session.as_ref().and_then(|session| session.display.as_deref());
+    let failure = facts.x11.as_ref().and_then(|x11| match &x11.connection {
+        Connection::Failed(failure) => Some(failure.kind),
+        _ => None,
+    });
+    let app = xquartz.app.as_ref().map(|app| app.display().to_string()).unwrap_or_default();
+    let version = xquartz.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let mut finding = NOT_RUNNING
+        .found()
+        .evidence(format!("{app}: XQuartz{version} is installed"))
+        .evidence("ps: there is no process X11.bin or Xquartz of this user");
+    if display.is_some_and(|display| display.starts_with('/')) && matches!(failure, Some(Kind::HandshakeTimeout)) {
+        // The look at the display was itself what made launchd start it.
+        return finding
+            .severity(Severity::Warning)
+            .title("XQuartz was not running and is just starting")
+            .advise("Wait until XQuartz shows in the Dock, and run casa-doctor again.")
+            .advise("If it never gets there, allow it in System Settings > General > Login Items, and try again.");
+    }
+    finding = finding.advise_command("Start it, and leave it running.", "open -a XQuartz");
+    if display.is_none() {
+        finding = finding
+            .evidence("DISPLAY is not set")
+            .advise("If XQuartz was just installed, log out of macOS and in again: only then is DISPLAY set.");
+    }
+    if container(facts).is_none() && failure.is_none() && display.is_some() {
+        finding = finding.severity(Severity::Info);
+    }
+    finding.advise(
+        "If it ends at once: allow it in System Settings > General > Login Items, and see whether the login shell of the account \
+         is one that macOS brings (/bin/zsh).",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::facts::{Reach, X11};
+    use crate::image::tests::findings;
+
+    #[test]
+    fn without_xquartz_there_is_one_error() {
+        let mut facts = alone(Xquartz { running: Some(false), ..Xquartz::default() });
+        facts.x11 = Some(X11::default());
+        let found = findings(&CHECK, &facts);
+        assert_eq!((found[0].kind.id, found[0].severity), ("xquartz-missing", Severity::Error));
+        show(&mut facts, "localhost:10.0", Reach::Loopback);
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass, "a display that answers is enough, wherever it comes from");
+    }
+
+    #[test]
+    fn a_server_that_starts_on_demand_is_no_error() {
+        let mut facts = with_environment("singularity", Xquartz { running: Some(false), tcp: XquartzTcp::Closed, ..ready() });
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass, "the look at the display has started it");
+        fail(&mut facts, Kind::HandshakeTimeout);
+        let found = findings(&CHECK, &facts);
+        assert_eq!((found[0].kind.id, found[0].severity), ("xquartz-not-running", Severity::Warning));
+        fail(&mut facts, Kind::Refused);
+        let found = findings(&CHECK, &facts);
+        assert_eq!((found[0].kind.id, found[0].severity), ("xquartz-not-running", Severity::Error));
+        assert_eq!(found[0].advice[0].command.as_deref(), Some("open -a XQuartz"));
+    }
+
+    #[test]
+    fn a_list_of_processes_that_cannot_be_had_is_unknown() {
+        let mut facts = alone(Xquartz { running: None, tcp: XquartzTcp::Closed, ..ready() });
+        fail(&mut facts, Kind::SocketMissing);
+        assert!(matches!(CHECK.judge(&facts), Outcome::Unknown(_)));
+    }
+}

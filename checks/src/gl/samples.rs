@@ -8,7 +8,7 @@ use crate::facts::{
 /// Facts of which every probe answered and said nothing.
 pub(super) fn facts() -> Facts {
     let answered = ProbeRun { end: ProbeEnd::Answered, reason: None, duration_ms: 1 };
-    Facts { probes: ProbeId::ALL.into_iter().map(|id| (id, answered.clone())).collect(), ..Facts::default() }
+    Facts { probes: ProbeId::ALL.iter().copied().map(|id| (id, answered.clone())).collect(), ..Facts::default() }
 }
 
 /// A probe that ended with this result.

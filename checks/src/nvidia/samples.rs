@@ -13,7 +13,7 @@ use crate::{check::Check, check::Outcome};
 pub(crate) fn facts() -> Facts {
     let answered = ProbeRun { end: ProbeEnd::Answered, reason: None, duration_ms: 1 };
     Facts {
-        probes: ProbeId::ALL.into_iter().map(|id| (id, answered.clone())).collect(),
+        probes: ProbeId::ALL.iter().copied().map(|id| (id, answered.clone())).collect(),
         gpu: Some(Gpu { pci: Some(Vec::new()), secure_boot: Some(false), ..Gpu::default() }),
         engines: Some(Engines::default()),
         manifests: Some(Manifests::default()),

@@ -51,7 +51,7 @@ mod testing {
     pub(super) fn facts(x11: X11) -> Facts {
         let answered = ProbeRun { end: ProbeEnd::Answered, reason: None, duration_ms: 1 };
         Facts {
-            probes: ProbeId::ALL.into_iter().map(|probe| (probe, answered.clone())).collect(),
+            probes: ProbeId::ALL.iter().copied().map(|probe| (probe, answered.clone())).collect(),
             machine: Some(Machine { os: "linux".into(), ..Machine::default() }),
             session: Some(Session {
                 uid: Some(1000),

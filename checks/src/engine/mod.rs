@@ -17,8 +17,8 @@ use crate::image::{environment, setting};
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[
-    &silent::CHECK,
     &docker::CHECK,
+    &silent::CHECK,
     &fuse::CHECK,
     &missing::CHECK,
     &setuid::CHECK,

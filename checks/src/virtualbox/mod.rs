@@ -13,7 +13,7 @@ use crate::finding::{Finding, Severity};
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] =
-    &[&audio::CHECK, &graphics::CONTROLLER_CHECK, &graphics::MEMORY_CHECK, &shared_folders::CHECK];
+    &[&graphics::CONTROLLER_CHECK, &graphics::MEMORY_CHECK, &shared_folders::CHECK, &audio::CHECK];
 
 /// VirtualBox, or how a check ends without it.
 fn virtualbox(facts: &Facts) -> Result<&VirtualBox, Outcome> {

@@ -65,8 +65,8 @@ fn run(facts: &Facts) -> Outcome {
 /// Whether the configuration leaves DISPLAY to the session.
 fn takes_the_sessions_display(environment: &Environment) -> bool {
     let merged = environment.merged.as_ref().or(environment.file.value.as_ref());
-    let fixed = ["env", "gui_env"].iter().filter_map(|key| merged?.get(key)?.get("DISPLAY")?.as_str());
-    fixed.last().is_none_or(|value| value.contains('$'))
+    let mut fixed = ["env", "gui_env"].iter().filter_map(|key| merged?.get(key)?.get("DISPLAY")?.as_str());
+    fixed.next_back().is_none_or(|value| value.contains('$'))
 }
 
 fn local(environment: &Environment, display: &str, xquartz: &Xquartz) -> Finding {

@@ -113,9 +113,7 @@ mod testing {
     use serde_json::json;
 
     use super::*;
-    use crate::facts::{
-        ConnectFailure, ConnectFailureKind, DisplayName, Machine, Session, X11, XServer, XquartzArguments, XquartzTcp,
-    };
+    use crate::facts::{ConnectFailure, ConnectFailureKind, DisplayName, Machine, Session, X11, XquartzArguments, XquartzTcp};
     use crate::image::tests::{answered, facts_with};
 
     pub(super) const SOCKET: &str = "/private/tmp/com.apple.launchd.gUv6Xr3pTQ/org.xquartz:0";
@@ -173,7 +171,7 @@ mod testing {
         facts.session = Some(Session { display: Some(text.into()), ..Session::default() });
         facts.x11 = Some(X11 {
             display: Some(DisplayName { text: text.into(), reach, ..DisplayName::default() }),
-            connection: Connection::Connected(Box::new(XServer::default())),
+            connection: Connection::Connected(Box::default()),
             ..X11::default()
         });
     }

@@ -50,7 +50,6 @@ mod testing {
     use super::*;
     use crate::facts::{
         ConnectFailure, ConnectFailureKind, DisplayName, Gpu, Machine, Reach, Session, WslDisplaySocket, WslSharedMemory, X11,
-        XServer,
     };
     use crate::image::tests::{answered, facts_with};
 
@@ -79,7 +78,7 @@ mod testing {
         facts.session = Some(Session { display: Some(":0".into()), ..Session::default() });
         facts.x11 = Some(X11 {
             display: Some(DisplayName { text: ":0".into(), ..DisplayName::default() }),
-            connection: Connection::Connected(Box::new(XServer::default())),
+            connection: Connection::Connected(Box::default()),
             ..X11::default()
         });
         facts

@@ -24,6 +24,7 @@ pub struct Engines {
     /// `/proc/sys/kernel/apparmor_restrict_unprivileged_userns`, where it exists.
     pub apparmor_restricts_userns: Option<bool>,
     /// AppArmor profile files that let a starter of Apptainer or Singularity make user namespaces, which no trial by another program shows.
+    #[serde(serialize_with = "super::lossy::list")]
     pub apparmor_profiles: Vec<PathBuf>,
     /// Whether `/dev/fuse` can be opened for reading and writing.
     pub dev_fuse: Option<bool>,
@@ -66,6 +67,7 @@ pub struct Engine {
     /// Which.
     pub kind: EngineKind,
     /// Where its program is.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// What `--version` printed, first line.
     #[serde(default)]

@@ -14,8 +14,10 @@ pub struct EnvironmentSearch {
     /// The environment, when exactly one was found.
     pub found: Option<Environment>,
     /// Environments to choose from, when there are several and none was named.
+    #[serde(serialize_with = "super::lossy::list")]
     pub candidates: Vec<PathBuf>,
     /// The value of `CASA_ENVIRONMENT_DIR`, when it is set and names no environment.
+    #[serde(serialize_with = "super::lossy::option")]
     pub stale_variable: Option<PathBuf>,
 }
 
@@ -24,10 +26,12 @@ pub struct EnvironmentSearch {
 #[serde(default)]
 pub struct Environment {
     /// What casa_distro calls `directory`: the parent of `conf`, so `<env>/host` in the second layout.
+    #[serde(serialize_with = "super::lossy::path")]
     pub directory: PathBuf,
     /// The environment's own file.
     pub file: ConfigFile,
     /// The other layout's file, when both exist; casa_distro then refuses with "Several environments found".
+    #[serde(serialize_with = "super::lossy::option")]
     pub other_layout: Option<PathBuf>,
     /// The user's file (`casa_distro_3.json`), when it exists.
     pub user_file: Option<ConfigFile>,
@@ -36,6 +40,7 @@ pub struct Environment {
     /// The mounts of the merged view, substituted as casa_distro means them, with what stands on the host.
     pub mounts: Vec<Mount>,
     /// Where the container's home directory is on the host.
+    #[serde(serialize_with = "super::lossy::option")]
     pub home: Option<PathBuf>,
     /// Whether that directory exists.
     pub home_exists: Option<bool>,
@@ -46,6 +51,7 @@ pub struct Environment {
     /// Variables of the host that the configuration refers to (`$NAME`, `${NAME}`), and whether each is set.
     pub referenced_variables: BTreeMap<String, bool>,
     /// Files that look like configuration of this environment or user and that casa_distro 3.x never reads.
+    #[serde(serialize_with = "super::lossy::list")]
     pub unread_files: Vec<PathBuf>,
 }
 
@@ -54,6 +60,7 @@ pub struct Environment {
 #[serde(default)]
 pub struct ConfigFile {
     /// Its path, as it was found (links not resolved).
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Size, in bytes.
     pub size: Option<u64>,
@@ -115,6 +122,7 @@ pub struct Mount {
     /// Path on the host, as written; `None` when the mount is disabled with `null`.
     pub host: Option<String>,
     /// Path on the host after substitution; `None` when it cannot be worked out.
+    #[serde(serialize_with = "super::lossy::option")]
     pub resolved: Option<PathBuf>,
     /// Whether the resolved path exists.
     pub exists: Option<bool>,

@@ -55,6 +55,7 @@ pub struct Card {
 #[serde(default)]
 pub struct DeviceNode {
     /// Its path.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Whether this user may read and write it.
     pub usable: bool,
@@ -87,12 +88,14 @@ pub struct PciCard {
 #[serde(default)]
 pub struct CdiSpec {
     /// The file.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Why it cannot be used, if so.
     pub error: Option<String>,
     /// How many paths of the host it names.
     pub host_paths: u32,
     /// Those that do not exist (the first ones).
+    #[serde(serialize_with = "super::lossy::list")]
     pub missing: Vec<PathBuf>,
     /// Versions of the driver in the names of the libraries that it mounts.
     pub versions: Vec<String>,
@@ -113,16 +116,19 @@ pub struct Job {
 #[serde(default)]
 pub struct NvSettings {
     /// `apptainer.conf` or `singularity.conf`.
+    #[serde(serialize_with = "super::lossy::option")]
     pub config: Option<PathBuf>,
     /// `always use nv`: every start is as if `--nv` had been given.
     pub always: Option<bool>,
     /// `use nvidia-container-cli`: NVIDIA's own tool chooses the libraries, not the list.
     pub container_cli: Option<bool>,
     /// `nvliblist.conf`.
+    #[serde(serialize_with = "super::lossy::option")]
     pub list: Option<PathBuf>,
     /// Names of libraries in the list, as beginnings of names (`libGL.so`).
     pub libraries: Vec<String>,
     /// Other files in the list.
+    #[serde(serialize_with = "super::lossy::list")]
     pub files: Vec<PathBuf>,
 }
 
@@ -135,6 +141,7 @@ pub struct Nvidia {
     /// Version of the user-space libraries (suffix of libGLX_nvidia / libnvidia-glcore), as the ld cache names them.
     pub user_version: Option<String>,
     /// Where that was read.
+    #[serde(serialize_with = "super::lossy::option")]
     pub user_library: Option<PathBuf>,
     /// `/dev/nvidia*` nodes.
     pub nodes: Vec<DeviceNode>,
@@ -147,5 +154,6 @@ pub struct Nvidia {
     /// Numbers of the cards that the loaded driver has, from /proc/driver/nvidia/gpus: each needs its `/dev/nvidiaN`.
     pub minors: Vec<u32>,
     /// The directory with a second build of libnvidia-tls, which old drivers have.
+    #[serde(serialize_with = "super::lossy::option")]
     pub tls: Option<PathBuf>,
 }

@@ -12,15 +12,18 @@ pub struct Image {
     /// The `image` value as it stands in the configuration.
     pub configured: String,
     /// The path that casa_distro would try first (joined to the environment's directory when relative).
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Whether something stands at [`Image::path`]; `None` when that cannot be known (permission).
     pub exists: Option<bool>,
     /// Whether this user may read what stands there; `None` when nothing does, or when that cannot be known.
     pub readable: Option<bool>,
     /// The path that is really used: [`Image::path`], or what casa_distro's own look-up or ours found instead.
+    #[serde(serialize_with = "super::lossy::option")]
     pub used: Option<PathBuf>,
     /// Images that could be the one meant when it is not there, best first: same file name near the environment, then the same
     /// name with another patch number.
+    #[serde(serialize_with = "super::lossy::list")]
     pub candidates: Vec<PathBuf>,
     /// What the file is.
     pub kind: Option<ImageKind>,
@@ -76,6 +79,7 @@ pub struct Sif {
 #[serde(default)]
 pub struct ImageMetadata {
     /// Its path.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Why it cannot be used, if so.
     pub error: Option<String>,

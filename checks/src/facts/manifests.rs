@@ -39,12 +39,14 @@ pub struct ManifestSearch {
 #[serde(default)]
 pub struct Manifest {
     /// The file.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Why the loader passes it over, if so.
     pub error: Option<String>,
     /// `library_path`, as it is written.
     pub library: Option<String>,
     /// The file that this leads to; `None` when there is none, or when that cannot be known.
+    #[serde(serialize_with = "super::lossy::option")]
     pub resolved: Option<PathBuf>,
     /// Whether the library was looked for and is not there.
     pub library_missing: bool,
@@ -59,6 +61,7 @@ pub struct HostLibrary {
     /// Its name in the linker's cache, such as `libGL.so.1`.
     pub name: String,
     /// The file.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// The newest version of the C library that it asks for, such as `2.34`.
     pub glibc: Option<String>,

@@ -8,6 +8,7 @@ mod environment;
 mod gl;
 mod gpu;
 mod image;
+mod lossy;
 mod machine;
 mod manifests;
 mod session;

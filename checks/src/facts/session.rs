@@ -15,12 +15,14 @@ pub struct Session {
     /// Login name.
     pub user: Option<String>,
     /// Home directory, from HOME or the user database.
+    #[serde(serialize_with = "super::lossy::option")]
     pub home: Option<PathBuf>,
     /// Ids of the groups of *this* process, which is what counts, not what the group file says now.
     pub groups: Vec<u32>,
     /// `DISPLAY`, `None` when unset or empty.
     pub display: Option<String>,
     /// `XAUTHORITY`, `None` when unset or empty.
+    #[serde(serialize_with = "super::lossy::option")]
     pub xauthority: Option<PathBuf>,
     /// `XDG_SESSION_TYPE` (`x11`, `wayland`, `tty`).
     pub session_type: Option<String>,

@@ -10,10 +10,12 @@ pub struct SomaWorkflow {
     /// Its configuration files that exist: the one that soma-workflow reads first comes first.
     pub files: Vec<SomaFile>,
     /// `bv` as PATH finds it.
+    #[serde(serialize_with = "super::lossy::option")]
     pub bv_on_path: Option<PathBuf>,
     /// The environment's directory of run scripts, when there is an environment with one.
     pub scripts: Option<RunScripts>,
     /// Where the Python package `soma_workflow` was found for the host's own Python.
+    #[serde(serialize_with = "super::lossy::option")]
     pub host_package: Option<PathBuf>,
 }
 
@@ -22,6 +24,7 @@ pub struct SomaWorkflow {
 #[serde(default)]
 pub struct RunScripts {
     /// The directory.
+    #[serde(serialize_with = "super::lossy::path")]
     pub directory: PathBuf,
     /// Whether PATH names it.
     pub on_path: bool,
@@ -32,6 +35,7 @@ pub struct RunScripts {
 #[serde(default)]
 pub struct SomaFile {
     /// Its path.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Whether it is for programs in the container only (it lies in the container's home directory).
     pub in_container: bool,

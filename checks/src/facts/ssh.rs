@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct SshAgent {
     /// `SSH_AUTH_SOCK`; `None` when unset or empty.
+    #[serde(serialize_with = "super::lossy::option")]
     pub socket: Option<PathBuf>,
     /// How it answered.
     pub state: AgentState,
     /// Private key files in ~/.ssh, by name only.
     pub key_files: Vec<String>,
     /// Whether `keychain` is on PATH.
+    #[serde(serialize_with = "super::lossy::option")]
     pub keychain: Option<PathBuf>,
 }
 

@@ -12,6 +12,7 @@ use super::{AgentState, Unknowns};
 #[serde(default)]
 pub struct SshSetup {
     /// The user's home directory.
+    #[serde(serialize_with = "super::lossy::option")]
     pub home: Option<PathBuf>,
     /// The name after which keychain calls its file: `HOSTNAME` where it is exported, else what `uname -n` prints.
     pub hostname: Option<String>,
@@ -41,12 +42,14 @@ pub struct SshSetup {
 #[serde(default)]
 pub struct KeychainFile {
     /// Where it is.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// The name of the machine it was written on.
     pub hostname: String,
     /// Whether that is this machine's name now.
     pub current: bool,
     /// The socket that it names.
+    #[serde(serialize_with = "super::lossy::option")]
     pub socket: Option<PathBuf>,
     /// How the agent there answered.
     pub state: AgentState,
@@ -117,10 +120,12 @@ pub struct KeyFile {
 #[serde(default)]
 pub struct ContainerSsh {
     /// The home on the host.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Whether it is the user's own home directory.
     pub is_home: bool,
     /// Where `.ssh` in it leads when it is a link.
+    #[serde(serialize_with = "super::lossy::option")]
     pub link: Option<PathBuf>,
     /// Private keys in its `.ssh`; `None` when that cannot be looked into.
     pub keys: Option<Vec<KeyFile>>,

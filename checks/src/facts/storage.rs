@@ -24,6 +24,7 @@ pub struct DiskPlace {
     /// What is written there.
     pub role: DiskRole,
     /// The place.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// The variable that names it, such as `TMPDIR`.
     pub variable: Option<String>,
@@ -36,6 +37,7 @@ pub struct DiskPlace {
     /// The room on its filesystem, for this user.
     pub space: Option<Space>,
     /// Where its filesystem is mounted.
+    #[serde(serialize_with = "super::lossy::option")]
     pub mount_point: Option<PathBuf>,
     /// Type of the filesystem, such as `ext4` or `nfs4`.
     pub filesystem: Option<String>,
@@ -96,6 +98,7 @@ pub struct Space {
 #[serde(default)]
 pub struct PathPart {
     /// The directory.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Permission bits.
     pub mode: u32,

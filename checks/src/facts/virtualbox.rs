@@ -10,6 +10,7 @@ use super::Unknowns;
 #[serde(default)]
 pub struct VirtualBox {
     /// The program VBoxManage.
+    #[serde(serialize_with = "super::lossy::option")]
     pub manage: Option<PathBuf>,
     /// Its version, the numbers alone.
     pub version: Option<String>,
@@ -74,6 +75,7 @@ pub struct VirtualBoxGuest {
 #[serde(default)]
 pub struct SharedFolder {
     /// Where it is mounted.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Whether this user may read it and go into it.
     pub usable: Option<bool>,

@@ -32,6 +32,7 @@ pub struct Wsl {
     /// What `/dev/shm` is.
     pub shared_memory: WslSharedMemory,
     /// Libraries of an NVIDIA driver for Linux, which hide those of Windows.
+    #[serde(serialize_with = "super::lossy::list")]
     pub linux_nvidia_libraries: Vec<PathBuf>,
     /// Lines of start-up files that set DISPLAY.
     pub display_lines: Vec<DisplayLine>,

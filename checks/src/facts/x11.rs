@@ -132,6 +132,7 @@ pub struct Attempt {
     pub address: String,
     /// The file whose cookie was sent, if any.
     #[serde(default)]
+    #[serde(serialize_with = "super::lossy::option")]
     pub cookie_from: Option<PathBuf>,
     /// The failure, `None` when it succeeded.
     #[serde(default)]
@@ -145,6 +146,7 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CookieFile {
     /// The file.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Why it was looked at: `XAUTHORITY`, `~/.Xauthority`, `gdm`, `mutter`, `kwin`, `sddm`, `server-argument`.
     pub source: String,
@@ -198,6 +200,7 @@ pub struct XServer {
     /// The address that was used.
     pub address: String,
     /// The file whose cookie was sent when the server let us in; `None` when none was sent.
+    #[serde(serialize_with = "super::lossy::option")]
     pub cookie_from: Option<PathBuf>,
     /// Whether the server would let this user in without any cookie; `None` when not tried.
     pub open_without_cookie: Option<bool>,

@@ -10,6 +10,7 @@ use super::Unknowns;
 #[serde(default)]
 pub struct Xquartz {
     /// The application, or the program of the server where the application is not found.
+    #[serde(serialize_with = "super::lossy::option")]
     pub app: Option<PathBuf>,
     /// Its version, such as `2.8.5`.
     pub version: Option<String>,
@@ -91,6 +92,7 @@ pub enum XquartzTcp {
 #[serde(default)]
 pub struct DisplayLine {
     /// The file.
+    #[serde(serialize_with = "super::lossy::path")]
     pub path: PathBuf,
     /// Line, from 1.
     pub line: u32,

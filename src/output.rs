@@ -22,6 +22,22 @@ pub(crate) fn notice(line: &str) {
     drop(writeln!(io::stderr().lock(), "casa-doctor: {line}"));
 }
 
+/// Shows how far something long has come, in one line that the next one overwrites. Nothing is shown where nobody looks.
+pub(crate) fn progress(line: &str) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        drop(write!(stderr, "\rcasa-doctor: {line}\x1b[K").and_then(|()| stderr.flush()));
+    }
+}
+
+/// Ends the line of [`progress`].
+pub(crate) fn progress_done() {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        drop(write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush()));
+    }
+}
+
 /// Whether a person reads standard output.
 pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()

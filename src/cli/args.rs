@@ -152,6 +152,9 @@ pub(crate) struct Options {
     /// Limit of each probe
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "4")]
     pub(crate) probe_timeout: Duration,
+    /// Compare the image's checksum with its metadata, too (reads the whole image)
+    #[arg(long, global = true)]
+    pub(crate) checksum: bool,
     /// Load no graphics driver
     #[arg(long, global = true)]
     pub(crate) no_graphics: bool,

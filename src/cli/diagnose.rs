@@ -13,7 +13,7 @@ use super::{Failure, deliver};
 use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
-use crate::probes::{Context, Request, collect};
+use crate::probes::{Context, Request, checksum, collect};
 use crate::recommend::{OpenGl, Recommendation, predict};
 use crate::recording::Recording;
 use crate::report::human::{self, HumanOptions};
@@ -131,7 +131,17 @@ pub(super) fn look(
     env: Option<OsString>,
     selection: &Selection,
 ) -> Result<Diagnosis, Failure> {
-    let facts = collect(&context(host, options), &request(options, env, selection))?;
+    let mut facts = collect(&context(host, options), &request(options, env, selection))?;
+    if options.checksum
+        && let Some(image) = &mut facts.image
+    {
+        let quiet = options.quiet;
+        checksum(host.as_ref(), image, |percent| {
+            if !quiet {
+                output::progress(&format!("reading the image for its checksum: {percent} %"));
+            }
+        });
+    }
     Ok(Diagnosis::of(Source::Live, facts, selection))
 }
 

@@ -1,5 +1,6 @@
 //! Looking at the machine. Each probe leaves typed facts and judges nothing.
 
+mod checksum;
 pub(crate) mod child;
 mod collect;
 mod display_lines;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use crate::host::Host;
 
+pub(crate) use checksum::checksum;
 pub(crate) use collect::{Request, collect};
 
 /// What every probe is given.

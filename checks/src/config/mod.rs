@@ -14,6 +14,7 @@ mod layout;
 mod mounts;
 mod opengl;
 pub mod python_format;
+mod shared;
 mod substitution;
 mod syntax;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &layout::CHECK,
     &mounts::CHECK,
     &opengl::CHECK,
+    &shared::CHECK,
     &substitution::CHECK,
     &syntax::CHECK,
     &user_file::CHECK,

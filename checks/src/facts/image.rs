@@ -31,6 +31,8 @@ pub struct Image {
     pub size: Option<u64>,
     /// The header, when it is a SIF file.
     pub sif: Option<Sif>,
+    /// MD5 of the whole file, in hexadecimal; `None` unless it was asked for.
+    pub md5: Option<String>,
     /// The metadata file `<image>.json`, when it exists.
     pub metadata: Option<ImageMetadata>,
     /// Whether `<image>.part`, the sign of an unfinished download, exists.

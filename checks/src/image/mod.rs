@@ -1,5 +1,6 @@
 //! Checks of the family "image".
 
+mod checksum;
 mod file;
 mod identity;
 mod present;
@@ -10,7 +11,7 @@ use crate::check::{Check, Outcome};
 use crate::facts::{Environment, Facts, Image, ImageKind};
 
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] = &[&file::CHECK, &identity::CHECK, &present::CHECK];
+pub(crate) static CHECKS: &[&Check] = &[&checksum::CHECK, &file::CHECK, &identity::CHECK, &present::CHECK];
 
 /// A text of the configuration, in the view that casa_distro works with.
 pub(crate) fn setting<'a>(environment: &'a Environment, key: &str) -> Option<&'a str> {

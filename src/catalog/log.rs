@@ -102,7 +102,7 @@ pub(crate) fn render(catalog: &Catalog, diagnoses: &[Diagnosis], options: &Human
         page.labelled("seen:", &format!("line {}{times}", found.line), 2);
         page.labelled("why:", found.pattern.cause, 2);
         page.labelled("do:", found.pattern.cure, 2);
-        page.labelled("check:", found.pattern.confirm, 2);
+        page.labelled("look:", found.pattern.confirm, 2);
         if let Some(id) = finding {
             page.command("            ", &format!("casa-doctor explain {id}"));
         }

@@ -232,10 +232,10 @@ fn singularity_gets_variables_under_its_own_name() {
 
 #[test]
 fn an_image_may_be_given_and_must_exist() {
-    let host = machine().file("/work/other.sif", "").env("PWD", "/work");
+    let host = machine().file("/data/other.sif", "").env("PWD", "/data");
     let asked = |path: &str| Request { image: Some(path.into()), ..request(OpenGl::Container) };
     let settings = settings(&host, &configuration());
-    assert_eq!(plan(&host, &settings, &facts(), &asked("other.sif")).unwrap().image, Path::new("/work/other.sif"));
+    assert_eq!(plan(&host, &settings, &facts(), &asked("other.sif")).unwrap().image, Path::new("/data/other.sif"));
     let missing = plan(&host, &settings, &facts(), &asked("/gone.sif"));
     assert_eq!(missing, Err(LaunchError::ImageMissing("/gone.sif".into())));
     let nameless = Settings { image: None, ..settings };

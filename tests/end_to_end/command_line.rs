@@ -95,3 +95,29 @@ fn nothing_is_written_to_a_reader_that_went_away() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn the_error_output_of_a_real_program_is_explained() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let patient = Patient::new();
+    let mut glxinfo = crate::lab::lab().command("glxinfo", patient.home());
+    let failed = glxinfo.env("DISPLAY", ":4711").output().unwrap();
+    let mut child = patient.command(["explain", "--log", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&failed.stderr).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("[x11-unreachable]"), "{text}\n{}", String::from_utf8_lossy(&failed.stderr));
+}
+
+#[test]
+fn a_checksum_is_compared_on_request_only() {
+    let patient = Patient::new();
+    let image = patient.file("images/x.sif", "no image at all");
+    patient.file("images/x.sif.json", r#"{"md5": "00000000000000000000000000000000"}"#);
+    let environment = patient.environment("e", &crate::lab::healthy_configuration(image.to_str().unwrap()));
+    let (silent, _) = patient.diagnose(["--no-graphics".as_ref(), environment.as_os_str()]);
+    assert!(!ids(&silent).contains(&"image-checksum"));
+    let (asked, _) = patient.diagnose(["--no-graphics".as_ref(), "--checksum".as_ref(), environment.as_os_str()]);
+    assert!(ids(&asked).contains(&"image-checksum"), "{:?}", ids(&asked));
+}

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod command_line;
+mod displays;
 mod graphics;
 mod lab;
 mod repair;

@@ -166,7 +166,8 @@ fn signals_reach_the_program_and_the_private_files_go() {
 fn a_signal_during_the_start_is_not_lost() {
     let patient = patient();
     let environment = environment(&patient, &json!({}));
-    for delay in [20, 60, 100, 140, 200] {
+    // Every stage of the start is met: our own, the engine's, the entry point's, the command's.
+    for delay in (0..=240).step_by(8) {
         let mut child = patient.command(run(&environment, &["sleep", "30"])).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(delay));
         let started = Instant::now();

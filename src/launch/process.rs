@@ -63,24 +63,22 @@ impl Watch {
     }
 
     /// Starts the engine and waits for its end.
-    pub(super) fn run(
-        &mut self,
-        host: &dyn Host,
-        argv: &[OsString],
-        env: &Environment,
-        private: &Private,
-    ) -> io::Result<ExitStatus> {
+    pub(super) fn run(&mut self, host: &dyn Host, argv: &[OsString], env: &Environment, private: &Private) -> io::Result<End> {
         let mut child = spawn(argv, env)?;
         let mut pending = BTreeSet::new();
+        let mut signal = None;
         loop {
-            if pending.is_empty() {
-                pending.extend(self.signals.wait().filter(|signal| FORWARDED.contains(signal)));
+            let came: Vec<i32> = if pending.is_empty() {
+                self.signals.wait().collect()
             } else {
                 std::thread::sleep(RETRY);
-                pending.extend(self.signals.pending().filter(|signal| FORWARDED.contains(signal)));
-            }
+                self.signals.pending().collect()
+            };
+            // The one that came first: later ones are impatience.
+            signal = signal.or_else(|| came.iter().copied().find(|signal| *signal != SIGCHLD));
+            pending.extend(came.into_iter().filter(|signal| FORWARDED.contains(signal)));
             if let Some(status) = child.try_wait()? {
-                return Ok(status);
+                return Ok(End { status, signal });
             }
             if !pending.is_empty() && hand_over(host, &child, private, &pending) {
                 pending.clear();
@@ -93,6 +91,16 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.idle.store(true, Ordering::SeqCst);
     }
+}
+
+/// How the engine ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    /// Its exit status.
+    pub(super) status: ExitStatus,
+    /// The first signal that we got meanwhile: when the command was not started, it is the reason, whatever status the engine makes
+    /// of it.
+    pub(super) signal: Option<i32>,
 }
 
 /// Variables that are set or removed for the engine.

@@ -1,6 +1,7 @@
 //! Carrying out a plan.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
 
 use super::LaunchError;
 use super::plan::{Places, Plan};
@@ -96,12 +97,17 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
         return Ok(Ended { status: 128 + signal });
     }
     let end = watch.run(host, &prepared.argv, &plan.process_env, &prepared.private).map_err(failed)?;
-    let status = shell_status(end);
-    // A signal that ended the engine, or that we passed on to it, is no failure to start.
-    if !prepared.command_started(host) && end.code().is_some_and(|code| code <= 128 || code == 255) {
-        return Err(LaunchError::NotStarted { engine: plan.engine.clone(), status });
+    let status = shell_status(end.status);
+    if prepared.command_started(host) {
+        return Ok(Ended { status });
     }
-    Ok(Ended { status })
+    // Nothing was started. A signal that we got, and passed on to whatever was on its way, is the reason whatever the engine makes of
+    // it: it ends with 1, 255 or something else, depending on how far it was. One that came to the engine alone ends it itself.
+    match end.signal {
+        Some(signal) => Ok(Ended { status: 128 + signal }),
+        None if end.status.signal().is_some() || (129..=160).contains(&status) => Ok(Ended { status }),
+        None => Err(LaunchError::NotStarted { engine: plan.engine.clone(), status }),
+    }
 }
 
 #[cfg(test)]

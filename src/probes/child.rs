@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use casa_doctor_checks::facts::{ChildEnd, ChildRun};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::host::{Command, CommandEnd, CommandOutput};
 use crate::probes::Context;
@@ -47,18 +48,53 @@ pub(crate) fn run<T: DeserializeOwned>(
     args: &[OsString],
     env: &[(OsString, Option<OsString>)],
 ) -> ChildRun<T> {
-    if cfg!(not(unix)) {
-        return not_started("probes in a child process exist on Unix systems only".to_owned());
+    match start(context, probe, args, env) {
+        Ok(output) => read(&output, context),
+        Err(reason) => not_started(reason),
     }
-    let program = match context.host.own_program() {
-        Ok(program) => program,
-        Err(error) => return not_started(format!("the path of our own program is not known: {error}")),
-    };
+}
+
+/// The answer of one of several tests in a child.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answer {
+    /// Which test.
+    pub(crate) test: String,
+    /// How long it took, in milliseconds.
+    pub(crate) ms: u64,
+    /// What it found.
+    answer: Value,
+}
+
+impl Answer {
+    /// As the run of a child that made this test alone; `None` when the answer has another form.
+    pub(crate) fn into_run<T: DeserializeOwned>(self, stderr: &[String]) -> Option<ChildRun<T>> {
+        let result = Some(serde_json::from_value(self.answer).ok()?);
+        Some(ChildRun { end: ChildEnd::Finished, last_call: None, stderr: stderr.to_vec(), duration_ms: self.ms, result })
+    }
+}
+
+/// Runs several tests in one child. Gives the answers that arrived, however the child ended, and what it wrote to standard error.
+pub(crate) fn run_several(
+    context: &Context,
+    probe: &str,
+    tests: &[OsString],
+    env: &[(OsString, Option<OsString>)],
+) -> (Vec<Answer>, Vec<String>) {
+    let Ok(output) = start(context, probe, tests, env) else { return (Vec::new(), Vec::new()) };
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    (lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), stderr::lines(&output.stderr))
+}
+
+/// Starts the child half and waits for its end. The error says why it was not started.
+fn start(context: &Context, probe: &str, args: &[OsString], env: &[(OsString, Option<OsString>)]) -> Result<CommandOutput, String> {
+    if cfg!(not(unix)) {
+        return Err("probes in a child process exist on Unix systems only".to_owned());
+    }
+    let program = context.host.own_program().map_err(|error| format!("the path of our own program is not known: {error}"))?;
     let mut command = Command::new(program, context.limit).arg(SUBCOMMAND).arg(probe).args(args);
     command.env = env.to_vec();
     command.output_limit = OUTPUT_LIMIT;
-    let output = context.host.run(&command);
-    read(&output, context)
+    Ok(context.host.run(&command))
 }
 
 fn not_started<T>(reason: String) -> ChildRun<T> {

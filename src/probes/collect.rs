@@ -76,18 +76,6 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
         let facts = ssh_agent::probe(context);
         Box::new(move |all| all.ssh_agent = Some(facts))
     });
-    starter.start(ProbeId::EglDevice, |context| {
-        let facts = graphics::probe_egl_device(context);
-        Box::new(move |all| all.egl_device = Some(facts))
-    });
-    starter.start(ProbeId::EglSurfaceless, |context| {
-        let facts = graphics::probe_egl_surfaceless(context);
-        Box::new(move |all| all.egl_surfaceless = Some(facts))
-    });
-    starter.start(ProbeId::Vulkan, |context| {
-        let facts = graphics::probe_vulkan(context);
-        Box::new(move |all| all.vulkan = Some(facts))
-    });
     let named = request.environment.clone();
     starter.start(ProbeId::SshSetup, move |context| {
         let facts = ssh_setup::probe(context, named.as_deref());
@@ -120,7 +108,8 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
         Ok(Box::new(move |all| all.virtualbox = Some(facts)))
     });
     starter.start_environment(refusal_sender);
-    let held = starter.start_display();
+    let (held, display) = starter.start_display();
+    starter.start_graphics(display);
 
     let facts = starter.gather(&receiver, started);
     // The connection to the X server outlives the children: a server that resets when its last client leaves would
@@ -201,50 +190,52 @@ impl Starter<'_> {
         });
     }
 
-    /// The X server, and after it what needs its display. Gives the connection that is to be held.
-    fn start_display(&mut self) -> mpsc::Receiver<x11::Held> {
+    /// The X server. Gives the connection that is to be held, and what the probe means for those that need a display.
+    fn start_display(&mut self) -> (mpsc::Receiver<x11::Held>, mpsc::Receiver<Display>) {
         let (hold, held) = mpsc::channel();
-        const ON_DISPLAY: [ProbeId; 2] = [ProbeId::Glx, ProbeId::EglX11];
+        let (tell, display) = mpsc::channel();
         self.pending.push((ProbeId::X11, 1));
-        self.pending.extend(ON_DISPLAY.map(|probe| (probe, 2)));
         if let Some(reason) = self.request.skipped(ProbeId::X11) {
-            for probe in [ProbeId::X11, ProbeId::Glx, ProbeId::EglX11] {
-                send(&self.sender, probe, skipped(reason.clone()));
-            }
-            return held;
+            // Nobody may wait for it.
+            let _ = tell.send(Display::Skipped(reason.clone()));
+            send(&self.sender, ProbeId::X11, skipped(reason));
+            return (held, display);
         }
-        let skips = ON_DISPLAY.map(|probe| self.request.skipped(probe));
         let (context, sender) = (self.context.clone(), self.sender.clone());
         thread::spawn(move || {
-            let mut display = Display::Unknown;
             guarded(&sender, ProbeId::X11, || {
                 let (facts, connection) = x11::probe(&context);
-                display = Display::of(&facts.connection);
                 if let Some(connection) = connection {
                     // The run may be over already.
                     let _ = hold.send(connection);
                 }
+                let _ = tell.send(Display::of(&facts.connection));
                 Done::answered(Box::new(move |all| all.x11 = Some(facts)))
             });
-            for (probe, skip) in ON_DISPLAY.into_iter().zip(skips) {
-                let reason = skip.or_else(|| display.why_not());
-                let (context, sender, authority) = (context.clone(), sender.clone(), display.authority());
-                thread::spawn(move || {
-                    guarded(&sender, probe, || match reason {
-                        Some(reason) => skipped(reason),
-                        None if probe == ProbeId::Glx => {
-                            let facts = graphics::probe_glx(&context, authority.as_deref());
-                            Done::answered(Box::new(move |all| all.glx = Some(facts)))
-                        }
-                        None => {
-                            let facts = graphics::probe_egl_x11(&context, authority.as_deref());
-                            Done::answered(Box::new(move |all| all.egl_x11 = Some(facts)))
-                        }
-                    });
-                });
-            }
         });
-        held
+        (held, display)
+    }
+
+    /// The tests that load graphics drivers: all in one process where the X server answers at once, as it does on a healthy machine.
+    fn start_graphics(&mut self, display: mpsc::Receiver<Display>) {
+        const ON_DISPLAY: [ProbeId; 2] = [ProbeId::Glx, ProbeId::EglX11];
+        const WITHOUT: [ProbeId; 3] = [ProbeId::EglSurfaceless, ProbeId::EglDevice, ProbeId::Vulkan];
+        self.pending.extend(ON_DISPLAY.map(|probe| (probe, 2)));
+        self.pending.extend(WITHOUT.map(|probe| (probe, 1)));
+        let wanted = |probes: &[ProbeId]| -> Vec<ProbeId> {
+            let mut wanted = probes.to_vec();
+            wanted.retain(|probe| match self.request.skipped(*probe) {
+                Some(reason) => {
+                    send(&self.sender, *probe, skipped(reason));
+                    false
+                }
+                None => true,
+            });
+            wanted
+        };
+        let (on_display, without) = (wanted(&ON_DISPLAY), wanted(&WITHOUT));
+        let graphics = Graphics { context: self.context.clone(), sender: self.sender.clone() };
+        thread::spawn(move || graphics.look(&display, on_display, without));
     }
 
     /// Waits for the answers.
@@ -331,8 +322,70 @@ fn guarded(sender: &Sender<Answer>, probe: ProbeId, work: impl FnOnce() -> Done)
     let _ = sender.send(Answer { probe, end, reason, duration: started.elapsed(), write });
 }
 
+/// How long the tests that need no display wait for the X server, so that one process can make all of them.
+const SOON: Duration = Duration::from_millis(50);
+
+/// What the thread needs that starts the tests of graphics.
+#[derive(Clone)]
+struct Graphics {
+    context: Context,
+    sender: Sender<Answer>,
+}
+
+impl Graphics {
+    fn look(self, display: &mpsc::Receiver<Display>, on_display: Vec<ProbeId>, without: Vec<ProbeId>) {
+        let started = Instant::now();
+        match display.recv_timeout(SOON) {
+            Err(RecvTimeoutError::Timeout) => {
+                let others = self.clone();
+                thread::spawn(move || others.run(&without, None, started));
+                let display = display.recv().unwrap_or(Display::Unknown);
+                let usable = self.usable(&display, on_display);
+                self.run(&usable, display.authority(), Instant::now());
+            }
+            answer => {
+                let display = answer.unwrap_or(Display::Unknown);
+                let all = [self.usable(&display, on_display), without].concat();
+                self.run(&all, display.authority(), started);
+            }
+        }
+    }
+
+    /// The tests that this display allows; the others are skipped.
+    fn usable(&self, display: &Display, tests: Vec<ProbeId>) -> Vec<ProbeId> {
+        match display.why_not() {
+            None => tests,
+            Some(reason) => {
+                for test in tests {
+                    send(&self.sender, test, skipped(reason.clone()));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Makes the tests together, and each alone that is not answered by that. The limit counts from `started`.
+    fn run(&self, tests: &[ProbeId], authority: Option<PathBuf>, started: Instant) {
+        let mut answered = graphics::probe_together(&self.context, tests, authority.as_deref());
+        for &test in tests {
+            let seen = answered.remove(&test);
+            let Self { mut context, sender } = self.clone();
+            let authority = authority.clone();
+            let work = move || {
+                guarded(&sender, test, || {
+                    context.limit = context.limit.saturating_sub(started.elapsed());
+                    let seen = seen.unwrap_or_else(|| graphics::probe_alone(&context, test, authority.as_deref()));
+                    Done::answered(Box::new(move |all| seen.write(test, all)))
+                });
+            };
+            thread::spawn(work);
+        }
+    }
+}
+
 /// What the X probe means for the probes that need a display.
 enum Display {
+    Skipped(String),
     Usable { authority: Option<PathBuf> },
     None,
     Refused,
@@ -351,6 +404,7 @@ impl Display {
     fn why_not(&self) -> Option<String> {
         match self {
             Self::Usable { .. } => None,
+            Self::Skipped(reason) => Some(reason.clone()),
             Self::None => Some("DISPLAY is not set".into()),
             Self::Refused => Some("the X server cannot be reached".into()),
             Self::Unknown => Some("the X server was not looked at".into()),

@@ -119,7 +119,8 @@ pub struct Draw {
     pub wrong: u32,
     /// The call that failed, when nothing could be drawn.
     pub error: Option<GlError>,
-    /// Time to the first finished frame, in microseconds.
+    /// Time to the first finished frame, in microseconds. `None`, too, where this context is one of a software renderer that was
+    /// drawn with through another interface in the same process: the pixels are of that drawing.
     pub first_frame_us: Option<u64>,
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,6 +25,13 @@ const PROBES: &[Probe] = &[
     Probe { name: "egl-surfaceless", run: |trail, _| serde_json::to_value(graphics::child::egl_surfaceless(trail)) },
     Probe { name: "egl-x11", run: |trail, _| serde_json::to_value(graphics::child::egl_x11(trail)) },
     Probe { name: "glx", run: |trail, _| serde_json::to_value(graphics::child::glx(trail)) },
+    Probe {
+        name: graphics::TOGETHER_PROBE,
+        run: |trail, tests| {
+            graphics::child::together(trail, tests);
+            Ok(Value::Null)
+        },
+    },
     Probe { name: image::CONTENTS_PROBE, run: |_, args| serde_json::to_value(image::read_contents_in_child(args)) },
     Probe { name: "vulkan", run: |trail, _| serde_json::to_value(graphics::child::vulkan(trail)) },
     #[cfg(test)]
@@ -72,6 +80,11 @@ impl Trail {
     /// Tells the result. Nothing that is written after it counts.
     pub(crate) fn result(&self, result: &impl Serialize) {
         self.write(&json!({ "result": result }));
+    }
+
+    /// Tells the result of one of several tests that this process makes. What comes after it counts, too.
+    pub(crate) fn answer(&self, test: &str, took: Duration, result: &impl Serialize) {
+        self.write(&json!({ "test": test, "ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "answer": result }));
     }
 
     /// Writes one record at once. A parent that has gone away makes this fail, and then nobody is there to be told.

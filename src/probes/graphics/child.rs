@@ -1,7 +1,7 @@
 //! What the child processes do. Nothing here may be called in a process that must live on.
 #![expect(unsafe_code, reason = "ending without the drivers' exit handlers is a call of the C library")]
 
-use std::ffi::c_int;
+use std::ffi::{OsString, c_int};
 
 use casa_doctor_checks::facts::{GlError, GlResult, VulkanResult};
 
@@ -29,12 +29,17 @@ pub(crate) fn vulkan(trail: &Trail) -> VulkanResult {
 }
 
 #[cfg(not(target_vendor = "apple"))]
-pub(crate) use drivers::{egl_device, egl_surfaceless, egl_x11, glx};
+pub(crate) use drivers::{egl_device, egl_surfaceless, egl_x11, glx, together};
 
 #[cfg(not(target_vendor = "apple"))]
 mod drivers {
-    use super::super::{egl, glx};
-    use super::{GlResult, Trail};
+    use super::super::{egl, glx, together};
+    use super::{GlResult, OsString, Trail};
+
+    /// The child of [`super::super::probe_together`].
+    pub(crate) fn together(trail: &'static Trail, tests: &[OsString]) {
+        together::run(trail, tests);
+    }
 
     /// The child of [`super::super::probe_glx`].
     pub(crate) fn glx(trail: &'static Trail) -> GlResult {
@@ -58,11 +63,14 @@ mod drivers {
 }
 
 #[cfg(target_vendor = "apple")]
-pub(crate) use absent::{absent as egl_device, absent as egl_surfaceless, absent as egl_x11, absent as glx};
+pub(crate) use absent::{absent as egl_device, absent as egl_surfaceless, absent as egl_x11, absent as glx, together};
 
 #[cfg(target_vendor = "apple")]
 mod absent {
-    use super::{GlResult, Trail, failed};
+    use super::{GlResult, OsString, Trail, failed};
+
+    /// Nothing is answered together where nothing is looked at.
+    pub(crate) fn together(_: &'static Trail, _: &[OsString]) {}
 
     /// On macOS the parent does not start these children; one that is started by hand says why.
     pub(crate) fn absent(_: &'static Trail) -> GlResult {

@@ -2,9 +2,11 @@
 #![expect(unsafe_code, reason = "OpenGL is called through function pointers of the driver")]
 
 use std::ffi::{CStr, c_void};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use casa_doctor_checks::facts::{Draw, GlContext, GlError};
+use casa_doctor_checks::renderer::{RendererClass, classify};
 use glow::HasContext;
 
 use super::child::failed;
@@ -44,7 +46,46 @@ pub(super) fn examine(trail: &Trail, load: Loader<'_>, surface: Surface, context
         Some(version) if version >= (2, 0) => string(load, glow::SHADING_LANGUAGE_VERSION),
         _ => None,
     };
-    context.draw = picture(trail, load, surface, &context.version);
+    a_driver_is_up();
+    context.draw = match once(context) {
+        None => picture(trail, load, surface, &context.version),
+        // The time of another context's first frame is not this one's.
+        Some(drawn) => drawn
+            .get_or_init(|| picture(trail, load, surface, &context.version))
+            .clone()
+            .map(|draw| Draw { first_frame_us: None, ..draw }),
+    };
+}
+
+/// The drawing of a software renderer that is drawn with once in a process: it is one piece of code whatever it is reached through,
+/// and compiling its shaders again is most of what a test costs. Hardware is drawn with each time, since two cards may bear one name.
+fn once(context: &GlContext) -> Option<Arc<OnceLock<Option<Draw>>>> {
+    type Drawn = (String, String, Arc<OnceLock<Option<Draw>>>);
+    static DRAWN: Mutex<Vec<Drawn>> = Mutex::new(Vec::new());
+    if classify(context).class != RendererClass::Software {
+        return None;
+    }
+    let mut all = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = all.iter().find(|(renderer, version, _)| *renderer == context.renderer && *version == context.version);
+    let drawn = known.map_or_else(Arc::default, |(_, _, drawn)| Arc::clone(drawn));
+    if known.is_none() {
+        all.push((context.renderer.clone(), context.version.clone(), Arc::clone(&drawn)));
+    }
+    Some(drawn)
+}
+
+/// Set when a driver has been loaded and has a context, or when none will be.
+static DRIVER_IS_UP: OnceLock<()> = OnceLock::new();
+
+/// Lets [`wait_for_a_driver`] come back.
+pub(super) fn a_driver_is_up() {
+    // Once is enough.
+    let _ = DRIVER_IS_UP.set(());
+}
+
+/// Waits until a test in another thread has a driver up.
+pub(super) fn wait_for_a_driver() {
+    DRIVER_IS_UP.wait();
 }
 
 /// A string of the current context, through a pointer: the driver may know none, which bindings do not expect.

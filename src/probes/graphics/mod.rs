@@ -13,16 +13,19 @@ mod egl;
 mod glx;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod together;
 #[cfg(unix)]
 mod vulkan;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod xlib;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use casa_doctor_checks::facts::{ChildEnd, ChildRun, GlProbe, VulkanProbe};
+use casa_doctor_checks::facts::{ChildEnd, ChildRun, Facts, GlContext, GlProbe, ProbeId, VulkanProbe};
 use casa_doctor_checks::renderer::{RendererClass, classify};
 use serde::de::DeserializeOwned;
 
@@ -46,31 +49,87 @@ const VERBOSE: [(&str, &str); 3] = [("LIBGL_DEBUG", "verbose"), ("EGL_LOG_LEVEL"
 /// A second run needs at least this much of the limit: most first runs that end badly end within some hundredths of a second.
 const WORTH_WAITING: Duration = Duration::from_millis(500);
 
-/// OpenGL through GLX on the display of `DISPLAY`. `authority` is the file whose cookie let us in, if one was needed.
-pub(crate) fn probe_glx(context: &Context, authority: Option<&Path>) -> GlProbe {
-    gl_probe(context, "glx", authority)
+/// The hidden probe of [`probe_together`].
+pub(crate) const TOGETHER_PROBE: &str = "graphics-together";
+
+/// Which part of the limit several tests in one process may use up before each is asked alone in what is left.
+const TOGETHER_PART: u32 = 8;
+
+/// What a test of this module answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seen {
+    /// OpenGL.
+    Gl(GlProbe),
+    /// Vulkan.
+    Vulkan(VulkanProbe),
 }
 
-/// OpenGL through EGL on the display of `DISPLAY`. `authority` is the file whose cookie let us in, if one was needed.
-pub(crate) fn probe_egl_x11(context: &Context, authority: Option<&Path>) -> GlProbe {
-    gl_probe(context, "egl-x11", authority)
+impl Seen {
+    /// Puts the answer of a test where it belongs.
+    pub(crate) fn write(self, test: ProbeId, facts: &mut Facts) {
+        match (self, test) {
+            (Self::Vulkan(run), _) => facts.vulkan = Some(run),
+            (Self::Gl(run), ProbeId::Glx) => facts.glx = Some(run),
+            (Self::Gl(run), ProbeId::EglX11) => facts.egl_x11 = Some(run),
+            (Self::Gl(run), ProbeId::EglSurfaceless) => facts.egl_surfaceless = Some(run),
+            (Self::Gl(run), _) => facts.egl_device = Some(run),
+        }
+    }
 }
 
-/// OpenGL through EGL on each device that EGL lists, without a display.
-pub(crate) fn probe_egl_device(context: &Context) -> GlProbe {
-    gl_probe(context, "egl-device", None)
+/// The name under which the child knows a test.
+const fn name(test: ProbeId) -> &'static str {
+    match test {
+        ProbeId::Glx => "glx",
+        ProbeId::EglX11 => "egl-x11",
+        ProbeId::EglDevice => "egl-device",
+        ProbeId::EglSurfaceless => "egl-surfaceless",
+        _ => "vulkan",
+    }
 }
 
-/// OpenGL through EGL without display and device: Mesa's surfaceless platform.
-pub(crate) fn probe_egl_surfaceless(context: &Context) -> GlProbe {
-    gl_probe(context, "egl-surfaceless", None)
+/// One test in a process of its own: GLX or EGL on the display of `DISPLAY`, EGL on each device that it lists, EGL without display
+/// and device (Mesa's surfaceless platform), or Vulkan. `authority` is the file whose cookie let us in, if one was needed.
+pub(crate) fn probe_alone(context: &Context, test: ProbeId, authority: Option<&Path>) -> Seen {
+    match test {
+        ProbeId::Vulkan => {
+            let variables = set(&[&NO_TRACES[..], &NO_LAYERS]);
+            Seen::Vulkan(run_twice(context, name(test), &variables, vulkan_is_useless))
+        }
+        _ => Seen::Gl(gl_probe(context, name(test), authority)),
+    }
 }
 
-/// The devices of Vulkan.
-pub(crate) fn probe_vulkan(context: &Context) -> VulkanProbe {
-    let variables = set(&[&NO_TRACES[..], &NO_LAYERS]);
-    let useless = |run: &VulkanProbe| run.result.as_ref().is_none_or(|result| result.devices.is_empty() && has_drivers(result));
-    run_twice(context, "vulkan", &variables, useless)
+/// Several tests in one process, which costs much less than one process for each. Gives the answers that leave no question open;
+/// any other test is to be asked alone, so that nothing that went wrong is ever blamed on its neighbour.
+pub(crate) fn probe_together(context: &Context, tests: &[ProbeId], authority: Option<&Path>) -> BTreeMap<ProbeId, Seen> {
+    if tests.len() < 2 || !SUPPORTED {
+        return BTreeMap::new();
+    }
+    let names: Vec<OsString> = tests.iter().map(|test| name(*test).into()).collect();
+    let part = Context { host: context.host.clone(), limit: context.limit / TOGETHER_PART };
+    let mut variables = set(&[&NO_TRACES[..], &NO_LAYERS]);
+    variables.extend(authority_variable(authority));
+    let (answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables);
+    let known = |answer: children::Answer| {
+        let test = *tests.iter().find(|test| name(**test) == answer.test)?;
+        let seen = match test {
+            ProbeId::Vulkan => Seen::Vulkan(answer.into_run(&stderr).filter(|run| !vulkan_is_useless(run))?),
+            _ => Seen::Gl(answer.into_run(&stderr).filter(|run| is_healthy(context.host.as_ref(), run))?),
+        };
+        Some((test, seen))
+    };
+    answers.into_iter().filter_map(known).collect()
+}
+
+/// Whether every context has drawn every pixel, and by what the machine has best.
+fn is_healthy(host: &dyn Host, run: &GlProbe) -> bool {
+    let drawn = |context: &GlContext| context.draw.as_ref().is_some_and(|draw| draw.error.is_none() && draw.wrong == 0);
+    run.result.as_ref().is_some_and(|result| result.contexts.iter().all(drawn)) && !is_useless(host, run)
+}
+
+fn vulkan_is_useless(run: &VulkanProbe) -> bool {
+    run.result.as_ref().is_none_or(|result| result.devices.is_empty() && has_drivers(result))
 }
 
 /// Whether it is worth asking why: a missing loader says it all.
@@ -78,8 +137,11 @@ fn has_drivers(result: &casa_doctor_checks::facts::VulkanResult) -> bool {
     result.error.as_ref().is_none_or(|error| !error.call.starts_with("dlopen"))
 }
 
+/// Whether GLX and EGL are looked at on this system.
+const SUPPORTED: bool = cfg!(all(unix, not(target_vendor = "apple")));
+
 fn gl_probe(context: &Context, probe: &str, authority: Option<&Path>) -> GlProbe {
-    if cfg!(any(not(unix), target_vendor = "apple")) {
+    if !SUPPORTED {
         let reason = "GLX and EGL are looked at on Linux and BSD systems only".to_owned();
         return ChildRun {
             end: ChildEnd::NotStarted { reason },
@@ -90,10 +152,12 @@ fn gl_probe(context: &Context, probe: &str, authority: Option<&Path>) -> GlProbe
         };
     }
     let mut variables = set(&[&NO_TRACES[..]]);
-    if let Some(authority) = authority {
-        variables.push(("XAUTHORITY".into(), Some(authority.into())));
-    }
+    variables.extend(authority_variable(authority));
     run_twice(context, probe, &variables, |run| is_useless(context.host.as_ref(), run))
+}
+
+fn authority_variable(authority: Option<&Path>) -> Option<(OsString, Option<OsString>)> {
+    authority.map(|authority| ("XAUTHORITY".into(), Some(authority.into())))
 }
 
 /// Whether nothing useful came back, so that the drivers' own words are wanted.
@@ -103,7 +167,7 @@ fn is_useless(host: &dyn Host, run: &GlProbe) -> bool {
         // No driver was loaded yet, so none can say more.
         return error.call != "XOpenDisplay" && !error.call.starts_with("dlopen");
     }
-    let drawn = |context: &casa_doctor_checks::facts::GlContext| {
+    let drawn = |context: &GlContext| {
         !context.renderer.is_empty() && context.draw.as_ref().is_some_and(|draw| draw.error.is_none() && draw.wrong == 0)
     };
     // A processor draws although there is a card: the drivers know why.

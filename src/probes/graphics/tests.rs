@@ -1,6 +1,7 @@
 //! The parent half with real children: real drivers (Mesa without a card), a real X server, and vendor libraries that
 //! misbehave. The children are this test program started again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,17 @@ fn on(server: &Xvfb, vendor: Option<&Vendor>) -> SelfHost {
     SelfHost { env }
 }
 
+fn gl(context: &Context, test: ProbeId, authority: Option<&Path>) -> GlProbe {
+    match probe_alone(context, test, authority) {
+        Seen::Gl(probe) => probe,
+        Seen::Vulkan(probe) => panic!("{probe:?}"),
+    }
+}
+
+fn probe_glx(context: &Context, authority: Option<&Path>) -> GlProbe {
+    gl(context, ProbeId::Glx, authority)
+}
+
 fn renderer(probe: &GlProbe) -> &str {
     probe.result.as_ref().and_then(|result| result.contexts.first()).map_or("", |context| context.renderer.as_str())
 }
@@ -29,13 +41,64 @@ fn renderer(probe: &GlProbe) -> &str {
 fn a_healthy_machine_answers_without_a_second_run() {
     let server = Xvfb::start(&[]);
     let context = on(&server, None).context(ENOUGH);
-    for probe in [probe_glx(&context, None), probe_egl_x11(&context, None), probe_egl_surfaceless(&context)] {
+    for probe in [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglSurfaceless].map(|test| gl(&context, test, None)) {
         assert_eq!(probe.end, ChildEnd::Finished);
         assert!(!renderer(&probe).is_empty());
         assert!(!probe.stderr.iter().any(|line| line.contains("MESA-LOADER") || line.contains("libGL:")), "{:?}", probe.stderr);
     }
-    assert!(probe_egl_device(&context).result.is_some_and(|result| result.error.is_none()));
-    assert!(probe_vulkan(&context).result.is_some_and(|result| !result.devices.is_empty()));
+    assert!(gl(&context, ProbeId::EglDevice, None).result.is_some_and(|result| result.error.is_none()));
+    let Seen::Vulkan(vulkan) = probe_alone(&context, ProbeId::Vulkan, None) else { panic!("not Vulkan") };
+    assert!(vulkan.result.is_some_and(|result| !result.devices.is_empty()));
+}
+
+const ALL: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglSurfaceless, ProbeId::EglDevice, ProbeId::Vulkan];
+
+/// The facts of a test that do not change from run to run.
+fn told(seen: &Seen) -> String {
+    let mut seen = seen.clone();
+    let (Seen::Gl(ChildRun { stderr, duration_ms, .. }) | Seen::Vulkan(ChildRun { stderr, duration_ms, .. })) = &mut seen;
+    (*stderr, *duration_ms) = (Vec::new(), 0);
+    if let Seen::Gl(ChildRun { last_call, result: Some(result), .. }) = &mut seen {
+        *last_call = None;
+        for draw in result.contexts.iter_mut().filter_map(|context| context.draw.as_mut()) {
+            draw.first_frame_us = None;
+        }
+    }
+    if let Seen::Vulkan(run) = &mut seen {
+        run.last_call = None;
+    }
+    format!("{seen:#?}")
+}
+
+#[test]
+fn tests_in_one_process_tell_what_each_tells_alone() {
+    let server = Xvfb::start(&[]);
+    let context = on(&server, None).context(ENOUGH);
+    let together = probe_together(&context, &ALL, None);
+    assert_eq!(together.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from(ALL), "{together:#?}");
+    for test in ALL {
+        assert_eq!(told(&together[&test]), told(&probe_alone(&context, test, None)), "{test:?}");
+    }
+}
+
+#[test]
+fn what_goes_wrong_in_company_is_left_to_be_asked_alone() {
+    let server = Xvfb::start(&[]);
+    let crash = Vendor::new("casadoctortogether", "__builtin_trap();");
+    let together = probe_together(&on(&server, Some(&crash)).context(ENOUGH), &ALL, None);
+    assert!(together.is_empty(), "nothing is believed of a process that died before the first answer: {together:#?}");
+
+    let mut host = on(&server, None);
+    host.env.push(("EGL_PLATFORM".into(), "none".into()));
+    host.env.push(("__EGL_VENDOR_LIBRARY_FILENAMES".into(), "/nowhere".into()));
+    let together = probe_together(&host.context(ENOUGH), &ALL, None);
+    assert_eq!(together.keys().copied().collect::<Vec<_>>(), [ProbeId::Glx, ProbeId::Vulkan], "{together:#?}");
+}
+
+#[test]
+fn one_test_gains_nothing_from_company() {
+    let server = Xvfb::start(&[]);
+    assert!(probe_together(&on(&server, None).context(ENOUGH), &[ProbeId::Glx], None).is_empty());
 }
 
 #[test]
@@ -47,7 +110,7 @@ fn a_driver_that_does_not_load_says_why_on_the_second_run() {
     let glx = probe_glx(&context, None);
     assert!(glx.result.as_ref().is_some_and(|result| result.error.is_some()), "{glx:?}");
     assert!(glx.stderr.iter().any(|line| line.contains("MESA-LOADER") && line.contains("/nowhere")), "{:?}", glx.stderr);
-    let egl = probe_egl_x11(&context, None);
+    let egl = gl(&context, ProbeId::EglX11, None);
     assert_eq!(
         egl.result.as_ref().and_then(|result| result.error.as_ref()).map(|error| error.call.as_str()),
         Some("eglInitialize")

@@ -1,0 +1,45 @@
+//! Several tests in one process, for machines where all goes well: the driver, which for Mesa includes a whole compiler, is loaded
+//! once instead of five times. The parent believes only answers that leave no question open and asks every other test again alone.
+
+use std::ffi::OsString;
+use std::thread;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{draw, egl, glx, vulkan};
+use crate::probes::child::Trail;
+
+/// Runs the named tests and answers each. Those without a display have a thread of their own, which begins when the first driver
+/// is up: what a driver sets up for the whole process is not always safe from two threads, what it does afterwards must be.
+pub(super) fn run(trail: &'static Trail, tests: &[OsString]) {
+    let wanted = |name: &str| tests.iter().any(|test| test == name);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            draw::wait_for_a_driver();
+            if wanted("egl-surfaceless") {
+                tell(trail, "egl-surfaceless", || egl::surfaceless(trail));
+            }
+            if wanted("egl-device") {
+                tell(trail, "egl-device", || egl::devices(trail));
+            }
+            if wanted("vulkan") {
+                tell(trail, "vulkan", || vulkan::probe(trail));
+            }
+        });
+        if wanted("glx") {
+            tell(trail, "glx", || glx::probe(trail));
+        }
+        if wanted("egl-x11") {
+            // A thread that has a context of GLX cannot make one of EGL current (libglvnd).
+            drop(scope.spawn(|| tell(trail, "egl-x11", || egl::x11(trail))).join());
+        }
+        draw::a_driver_is_up();
+    });
+}
+
+fn tell<T: Serialize>(trail: &Trail, name: &str, test: impl FnOnce() -> T) {
+    let started = Instant::now();
+    let result = test();
+    trail.answer(name, started.elapsed(), &result);
+}

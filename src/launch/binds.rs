@@ -1,8 +1,8 @@
 //! What of the host stands where in the container.
 
-use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
+use super::dialect;
 use super::engine::Chosen;
 use super::settings::Settings;
 use crate::casa_distro::substitute;
@@ -134,33 +134,13 @@ pub(super) fn usable(host: &dyn Host, source: &Path, container: &Path, engine: &
         if text.contains(['\n', '\r', '\0']) {
             return Err("the engine cannot mount a path with a line break in its name");
         }
-        if is_special(text) && !engine.has_mount_option() {
-            return Err("the engine, or its version, cannot mount a path with a comma, colon or quote in its name");
-        }
+        dialect::of(engine.kind).can_mount(engine, text)?;
     }
     match host.metadata(source) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err("this user may not look at it"),
         Err(_) => Err("there is no such path on this machine"),
     }
-}
-
-/// The arguments that make a mount. `--bind` is what casa_distro uses; it takes apart its value at commas, colons and carets and
-/// cuts white space off, and quoting there differs between versions. `--mount` takes a line of CSV, which carries anything.
-pub(super) fn arguments(source: &Path, container: &Path) -> [OsString; 2] {
-    let special = |path: &Path| path.to_str().is_none_or(is_special);
-    if special(source) || special(container) {
-        let field = |name: &str, path: &Path| format!("\"{name}={}\"", path.to_string_lossy().replace('"', "\"\""));
-        return ["--mount".into(), format!("type=bind,{},{}", field("source", source), field("destination", container)).into()];
-    }
-    let mut value = OsString::from(source);
-    value.push(":");
-    value.push(container);
-    ["--bind".into(), value]
-}
-
-fn is_special(path: &str) -> bool {
-    path.contains([',', ':', '^', '\\', '"', '\'']) || path.trim() != path
 }
 
 /// A path without doubled or trailing slashes and `.`, as text: links are not looked at.
@@ -223,15 +203,6 @@ mod tests {
         add_standard(&host, &engine(None), &mut binds);
         let places: Vec<_> = binds.into_list().into_iter().map(|bind| bind.container).collect();
         assert_eq!(places, ["/home", "/nfs", "/export/nfs", "/volatile2"].map(PathBuf::from));
-    }
-
-    #[test]
-    fn a_path_goes_into_an_argument_whole() {
-        let text = |source: &str, place: &str| arguments(Path::new(source), Path::new(place)).map(|arg| arg.into_string().unwrap());
-        assert_eq!(text("/a b", "/c"), ["--bind", "/a b:/c"]);
-        assert_eq!(text("/a:b", "/c"), ["--mount", "type=bind,\"source=/a:b\",\"destination=/c\""]);
-        assert_eq!(text("/a\"b,", "/c"), ["--mount", "type=bind,\"source=/a\"\"b,\",\"destination=/c\""]);
-        assert_eq!(text("/a ", "/c")[0], "--mount", "--bind would cut the blank off");
     }
 
     #[test]

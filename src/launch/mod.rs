@@ -4,7 +4,9 @@
 //! private files, starts the engine, waits, and tells the exit status that a shell would give.
 
 mod agent;
+mod apptainer;
 mod binds;
+mod dialect;
 mod display;
 mod engine;
 mod home;
@@ -17,6 +19,8 @@ mod private;
 mod process;
 #[cfg_attr(not(unix), path = "run_elsewhere.rs")]
 mod run;
+#[cfg(unix)]
+mod script;
 mod settings;
 mod show;
 mod variables;

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use casa_doctor_checks::facts::{Facts, ImageContents};
+use casa_doctor_checks::facts::{EngineKind, Facts, ImageContents};
 
 use super::binds::{self, Bind};
+use super::dialect::{self, Dialect, Told, Wanted};
 use super::display::{self, Authority};
 use super::home::{self, Home};
 use super::settings::Settings;
-use super::{LaunchError, Request, agent, engine, nvidia, options, variables};
-use crate::casa_distro::look_up_image;
-use crate::host::{Access, Host};
+use super::{LaunchError, Request, agent, engine, variables};
+use crate::host::Host;
 use crate::recommend::OpenGl;
 
 /// Markers of containers in which casa_distro refuses to start another one. Inside of others (a development container) an engine may
@@ -24,6 +24,8 @@ const OWN_CONTAINERS: [&str; 3] = ["casa-distro", "apptainer", "singularity"];
 pub(crate) struct Plan {
     /// The engine's program.
     pub(crate) engine: PathBuf,
+    /// Which engine it is.
+    pub(crate) kind: EngineKind,
     /// The OpenGL mode.
     pub(crate) mode: OpenGl,
     /// Variables of the container, besides those of the engine.
@@ -44,7 +46,7 @@ pub(crate) struct Plan {
     pub(super) binds: Vec<Bind>,
     /// What stands between the mounts and the image.
     pub(super) tail: Vec<OsString>,
-    /// The image.
+    /// The image: a file, or a name.
     pub(crate) image: PathBuf,
     /// The command and its arguments.
     pub(crate) command: Vec<OsString>,
@@ -57,8 +59,13 @@ pub(super) struct Places<'a> {
     pub(super) authority: &'a Path,
     /// The directory by which the container tells that the command was started, and its path there.
     pub(super) shown: (&'a Path, &'a str),
-    /// The script in that directory, as the container sees it.
-    pub(super) start: &'a str,
+}
+
+impl Places<'_> {
+    /// A file of the directory, as the container sees it.
+    pub(super) fn seen(&self, name: &str) -> String {
+        format!("{}/{name}", self.shown.1)
+    }
 }
 
 impl Plan {
@@ -77,37 +84,37 @@ impl Plan {
                 .map(|places| places.authority)
                 .or_else(|| self.authority.as_ref().map(|authority| authority.source.as_path()));
             if let Some(source) = bind.source.as_deref().or(cookie) {
-                argv.extend(binds::arguments(source, &bind.container));
+                argv.extend(self.dialect().mount(source, &bind.container));
             }
         }
         if let Some(Places { shown: (source, container), .. }) = places {
-            argv.extend(binds::arguments(source, Path::new(container)));
+            argv.extend(self.dialect().mount(source, Path::new(container)));
         }
         argv.extend(self.tail.iter().cloned());
         argv.push(self.image.clone().into());
-        if let Some(Places { start, .. }) = places {
-            argv.extend(["/bin/sh".into(), start.into()]);
-        }
+        argv.extend(places.map(|places| self.dialect().start(places)).unwrap_or_default());
         argv.extend(self.command.iter().cloned());
         argv
     }
+
+    /// How its engine is spoken to.
+    pub(super) fn dialect(&self) -> &'static dyn Dialect {
+        dialect::of(self.kind)
+    }
 }
 
-/// Works out a launch. Facts that were not probed are looked up where that is quick; the order of the arguments is that of
-/// `singularity.py`, so that what one knows of stock casa_distro holds here.
+/// Works out a launch. Facts that were not probed are looked up where that is quick.
 pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request) -> Result<Plan, LaunchError> {
-    let mut warnings = settings.problems.clone();
-    let mut notes = Vec::new();
-    refuse_inside_container(host, facts, &mut warnings)?;
+    let mut told = Told { warnings: settings.problems.clone(), notes: Vec::new() };
+    refuse_inside_container(host, facts, &mut told.warnings)?;
     let engine = engine::choose(host, facts, settings.container_type.as_deref(), request.engine.as_deref())?;
-    let image = image(host, settings, facts, request)?;
-    let contents = contents(facts, &image);
+    let dialect = dialect::of(engine.kind);
+    let image = dialect.image(host, settings, facts, request)?;
 
-    let mut options =
-        options::from_configuration(host, settings, request.opengl, request.gui, request.cwd.is_some(), &mut warnings);
+    let mut options = dialect.options(host, settings, request, &mut told.warnings);
     options.extend(request.options.iter().cloned());
 
-    let mut env = variables::of_configuration(host, settings, request.gui, &request.env, &mut warnings);
+    let mut env = variables::of_configuration(host, settings, request.gui, &request.env, &mut told.warnings);
     let home_in_container =
         env.remove("HOME").map_or_else(|| PathBuf::from(home::IN_CONTAINER), |home| PathBuf::from(home.as_os_str()));
     let host_home = host.identity().home.unwrap_or_else(|| "/".into());
@@ -115,19 +122,20 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
     env.entry("CASA_HOST_HOME".into()).or_insert_with(|| host_home.clone().into());
 
     let mut home = home::find(host, &settings.directory).ok_or(LaunchError::NoHome)?;
-    let mut binds = binds::configured(host, settings, &engine, &mut warnings);
+    let mut binds = binds::configured(host, settings, &engine, &mut told.warnings);
     binds.set(Some(home.directory.clone()), Path::new(home::IN_CONTAINER));
     binds::add_standard(host, &engine, &mut binds);
     home.link_to(&host_home, &binds);
-    let authority = if request.gui { display::bring(host, facts, &mut env, &mut warnings, &mut notes) } else { None };
+    let authority = if request.gui { display::bring(host, facts, &mut env, &mut told.warnings, &mut told.notes) } else { None };
     if authority.is_some() {
         binds.set(None, Path::new(display::AUTHORITY));
     }
     let sockets = Path::new(display::SOCKETS);
-    if request.gui && (options::hide_tmp(&options) || binds.hides(Path::new("/tmp"))) && host.exists(sockets) == Some(true) {
+    let hidden = || dialect.hides_tmp(&options) || binds.hides(Path::new("/tmp"));
+    if request.gui && hidden() && host.exists(sockets) == Some(true) {
         binds.set(Some(sockets.into()), sockets);
     }
-    match agent::live_socket(host, facts, &mut warnings) {
+    match agent::live_socket(host, facts, &mut told.warnings) {
         Some(socket) => {
             binds.set(Some(socket), Path::new(agent::SOCKET));
             env.insert("SSH_AUTH_SOCK".into(), agent::SOCKET.into());
@@ -141,25 +149,35 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         binds.set_default(&host_home);
     }
 
-    let nv = bring_mode(host, facts, &engine, request.opengl, contents, &mut env, &mut warnings, &mut notes);
-    let process_env = variables::of_process(host, &engine, &options, &env, &mut warnings);
-
-    let mut head: Vec<OsString> = vec!["run".into(), "--cleanenv".into()];
-    if let Some(cwd) = &request.cwd {
-        head.extend(["--pwd".into(), cwd.clone().into()]);
-    }
-    head.extend(overlay(host, &settings.directory, &mut warnings));
-    let mut tail = home_arguments(&home, &home_in_container)?;
-    tail.extend(
-        nv.iter().filter_map(|bind| bind.source.as_deref().map(|source| binds::arguments(source, &bind.container))).flatten(),
-    );
-    tail.extend(options.into_iter().map(OsString::from));
-    if request.opengl == OpenGl::Nv {
-        tail.push("--nv".into());
-    }
+    bring_mode(request.opengl, contents(facts, &image), &mut env, &mut told);
+    let wanted = Wanted {
+        host,
+        settings,
+        facts,
+        request,
+        engine: &engine,
+        options: &options,
+        home: &home,
+        home_in_container: &home_in_container,
+    };
+    let words = dialect.words(&wanted, &mut env, &mut told)?;
     let command = if request.command.is_empty() { vec!["bash".into()] } else { request.command.clone() };
-    let (mode, binds) = (request.opengl, binds.into_list());
-    Ok(Plan { engine: engine.path, mode, env, process_env, warnings, notes, authority, home, head, binds, tail, image, command })
+    Ok(Plan {
+        engine: engine.path,
+        kind: engine.kind,
+        mode: request.opengl,
+        env,
+        process_env: words.process_env,
+        warnings: told.warnings,
+        notes: told.notes,
+        authority,
+        home,
+        head: words.head,
+        binds: binds.into_list(),
+        tail: words.tail,
+        image,
+        command,
+    })
 }
 
 fn refuse_inside_container(host: &dyn Host, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), LaunchError> {
@@ -181,69 +199,40 @@ fn refuse_inside_container(host: &dyn Host, facts: &Facts, warnings: &mut Vec<St
     }
 }
 
-/// The image: the one that was asked for, else the one that the probe found, else the configured one.
-fn image(host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request) -> Result<PathBuf, LaunchError> {
-    let path = if let Some(asked) = &request.image {
-        // An absolute path is never taken for the address of a registry.
-        host.current_dir().map_or_else(|_| asked.clone(), |directory| directory.join(asked))
-    } else if let Some(used) = facts.image.as_ref().and_then(|image| image.used.clone()) {
-        used
-    } else {
-        let configured = settings.image.as_ref().filter(|image| !image.is_empty()).ok_or(LaunchError::NoImage)?;
-        let found = look_up_image(host, &settings.directory, configured);
-        found.used.unwrap_or(found.path)
-    };
-    if host.exists(&path) == Some(false) { Err(LaunchError::ImageMissing(path)) } else { Ok(path) }
-}
-
 /// What is known to be in the image that is really started.
 fn contents<'a>(facts: &'a Facts, image: &Path) -> Option<&'a ImageContents> {
     facts.image.as_ref().filter(|known| known.used.as_deref().unwrap_or(&known.path) == image)?.contents.as_ref()
 }
 
-/// Sets what the mode needs; gives the mounts of "nv".
-#[expect(clippy::too_many_arguments, reason = "three of them are what is being made")]
-fn bring_mode(
-    host: &dyn Host,
-    facts: &Facts,
-    engine: &engine::Chosen,
-    mode: OpenGl,
-    contents: Option<&ImageContents>,
-    env: &mut BTreeMap<String, OsString>,
-    warnings: &mut Vec<String>,
-    notes: &mut Vec<String>,
-) -> Vec<Bind> {
+/// Sets what the mode needs whatever the engine.
+fn bring_mode(mode: OpenGl, contents: Option<&ImageContents>, env: &mut BTreeMap<String, OsString>, told: &mut Told) {
     // The mode decides alone about this one, as in casa_distro.
     env.remove("SOFTWARE_OPENGL");
     if mode != OpenGl::Software {
-        warn_of_forced_software(env, mode, warnings);
+        warn_of_forced_software(env, mode, &mut told.warnings);
+        return;
     }
-    match mode {
-        OpenGl::Container | OpenGl::None => Vec::new(),
-        OpenGl::Software => {
-            let own_mesa = contents.and_then(|contents| contents.software_mesa);
-            let mut set = |name: &str, value: &str| drop(env.insert(name.into(), value.into()));
-            if own_mesa != Some(false) {
-                set("SOFTWARE_OPENGL", "1");
-                // Else programs may choose a visual with transparency, which this Mesa draws wrongly.
-                set("XLIB_SKIP_ARGB_VISUALS", "1");
+    let own_mesa = contents.and_then(|contents| contents.software_mesa);
+    let mut set = |name: &str, value: &str| drop(env.insert(name.into(), value.into()));
+    if own_mesa != Some(false) {
+        set("SOFTWARE_OPENGL", "1");
+        // Else programs may choose a visual with transparency, which this Mesa draws wrongly.
+        set("XLIB_SKIP_ARGB_VISUALS", "1");
+    }
+    if own_mesa != Some(true) {
+        set("LIBGL_ALWAYS_SOFTWARE", "1");
+        set("__GLX_VENDOR_LIBRARY_NAME", "mesa");
+    }
+    told.notes.push(
+        match own_mesa {
+            Some(true) => {
+                "software rendering by the OpenGL library in /usr/local/lib/mesa of the image, which needs nothing of the X server"
             }
-            if own_mesa != Some(true) {
-                set("LIBGL_ALWAYS_SOFTWARE", "1");
-                set("__GLX_VENDOR_LIBRARY_NAME", "mesa");
-            }
-            notes.push(
-                match own_mesa {
-                    Some(true) => "software rendering by the OpenGL library in /usr/local/lib/mesa of the image, which needs nothing of the X server",
-                    Some(false) => "software rendering by the image's own Mesa, since the image has no /usr/local/lib/mesa",
-                    None => "software rendering by /usr/local/lib/mesa of the image if it is there, else by the image's own Mesa",
-                }
-                .into(),
-            );
-            Vec::new()
+            Some(false) => "software rendering by the image's own Mesa, since the image has no /usr/local/lib/mesa",
+            None => "software rendering by /usr/local/lib/mesa of the image if it is there, else by the image's own Mesa",
         }
-        OpenGl::Nv => nvidia::bring(host, facts, engine, env, warnings),
-    }
+        .into(),
+    );
 }
 
 fn warn_of_forced_software(env: &BTreeMap<String, OsString>, mode: OpenGl, warnings: &mut Vec<String>) {
@@ -260,34 +249,6 @@ fn warn_of_forced_software(env: &BTreeMap<String, OsString>, mode: OpenGl, warni
             ));
         }
     }
-}
-
-/// The environment's overlay. casa_distro always asks for writing, which fails for whoever may not.
-fn overlay(host: &dyn Host, directory: &Path, warnings: &mut Vec<String>) -> Vec<OsString> {
-    let path = directory.join("overlay.img");
-    if host.exists(&path) != Some(true) {
-        return Vec::new();
-    }
-    if path.to_str().is_none_or(|text| text.contains([':', ',', '"', '\n'])) {
-        warnings.push(format!("{} is left out: the engine cannot take its path", path.display()));
-        return Vec::new();
-    }
-    let mut value = path.clone().into_os_string();
-    if host.access(&path, Access::ReadWrite).is_err() {
-        value.push(":ro");
-    }
-    vec!["--overlay".into(), value]
-}
-
-fn home_arguments(home: &Home, in_container: &Path) -> Result<Vec<OsString>, LaunchError> {
-    let takes = |path: &Path| path.to_str().is_some_and(|text| !text.contains([':', '\n']));
-    if !takes(&home.directory) || !takes(in_container) {
-        return Err(LaunchError::HomePath(home.directory.clone()));
-    }
-    let mut value = home.directory.clone().into_os_string();
-    value.push(":");
-    value.push(in_container);
-    Ok(vec!["--home".into(), value])
 }
 
 #[cfg(test)]

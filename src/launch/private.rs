@@ -10,17 +10,11 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::dialect::STARTED;
 use crate::host::{Access, FileKind, Host};
 
 /// How the directories are called: this, the number of the process, a dot and something random.
 const PREFIX: &str = "casa-doctor-run.";
-
-/// Where the container sees the part of the directory by which it tells that the command was started.
-pub(super) const IN_CONTAINER: &str = "/casa/doctor";
-
-/// The file in which the started command leaves its number, and the script that starts it.
-pub(super) const STARTED: &str = "started";
-pub(super) const START: &str = "start";
 
 /// The part of the directory that the container sees.
 const SHOWN: &str = "shown";
@@ -37,8 +31,8 @@ pub(super) struct Private {
 }
 
 impl Private {
-    /// Makes one, after removing what killed runs have left. `start` is the script that starts the command.
-    pub(super) fn create(host: &dyn Host, authority: Option<&[u8]>, start: &[u8]) -> io::Result<Self> {
+    /// Makes one, after removing what killed runs have left. `scripts` are the files that start the command, by name.
+    pub(super) fn create(host: &dyn Host, authority: Option<&[u8]>, scripts: &[(&str, Vec<u8>)]) -> io::Result<Self> {
         let parent = parent(host);
         sweep(host, &parent);
         let directory = tempfile::Builder::new()
@@ -52,7 +46,9 @@ impl Private {
         }
         let shown = directory.path().join(SHOWN);
         std::fs::create_dir(&shown)?;
-        create(&shown.join(START), start)?;
+        for (name, text) in scripts {
+            create(&shown.join(name), text)?;
+        }
         create(&shown.join(STARTED), b"")?;
         Ok(Self { directory, _lock: lock })
     }
@@ -62,7 +58,7 @@ impl Private {
         self.directory.path().join("Xauthority")
     }
 
-    /// The part that the container sees at [`IN_CONTAINER`].
+    /// The part that the container sees.
     pub(super) fn shown(&self) -> PathBuf {
         self.directory.path().join(SHOWN)
     }
@@ -137,14 +133,16 @@ mod tests {
 
     use super::*;
     use crate::host::LiveHost;
+    use crate::launch::dialect::START;
 
     #[test]
     fn a_directory_is_private_and_goes_away() {
-        let private = Private::create(&LiveHost, Some(b"cookie"), b"").unwrap();
+        let private = Private::create(&LiveHost, Some(b"cookie"), &[(START, b"exit".to_vec())]).unwrap();
         let path = private.directory.path().to_owned();
         let mode = |path: &Path| path.symlink_metadata().unwrap().mode() & 0o7777;
         assert_eq!((mode(&path), mode(&private.authority())), (0o700, 0o600));
         assert_eq!(LiveHost.read(&private.authority(), 64).unwrap(), b"cookie");
+        assert_eq!(LiveHost.read(&private.shown().join(START), 64).unwrap(), b"exit");
         assert_eq!(private.started(&LiveHost), None);
         drop(private);
         assert!(!path.exists());
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn without_a_cookie_there_is_no_authority_file() {
-        let private = Private::create(&LiveHost, None, b"").unwrap();
+        let private = Private::create(&LiveHost, None, &[]).unwrap();
         assert!(!private.authority().exists());
     }
 

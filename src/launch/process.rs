@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::dialect::Dialect;
 use super::private::Private;
 use crate::host::Host;
 
@@ -62,9 +63,17 @@ impl Watch {
         self.signals.pending().find(|signal| *signal != SIGCHLD)
     }
 
-    /// Starts the engine and waits for its end.
-    pub(super) fn run(&mut self, host: &dyn Host, argv: &[OsString], env: &Environment, private: &Private) -> io::Result<End> {
+    /// Starts the engine and waits for its end. `dialect` tells how signals reach the command.
+    pub(super) fn run(
+        &mut self,
+        host: &dyn Host,
+        dialect: &dyn Dialect,
+        argv: &[OsString],
+        env: &Environment,
+        private: &Private,
+    ) -> io::Result<End> {
         let mut child = spawn(argv, env)?;
+        let engine = i32::try_from(child.id()).map_err(io::Error::other)?;
         let mut pending = BTreeSet::new();
         let mut signal = None;
         loop {
@@ -80,7 +89,7 @@ impl Watch {
             if let Some(status) = child.try_wait()? {
                 return Ok(End { status, signal });
             }
-            if !pending.is_empty() && hand_over(host, &child, private, &pending) {
+            if !pending.is_empty() && dialect.hand_over(host, engine, private.started(host), &pending) {
                 pending.clear();
             }
         }
@@ -121,14 +130,8 @@ fn spawn(argv: &[OsString], env: &Environment) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Sends the signals to the command; true when it was there to get them.
-///
-/// The engine passes signals on to the first process of the container only, and only without a terminal; that process is usually the
-/// shell of an entry point, which dies of them and leaves the command behind. So the command is sent them directly. Before it is
-/// there, what would start it is sent them.
-fn hand_over(host: &dyn Host, child: &Child, private: &Private, signals: &BTreeSet<i32>) -> bool {
-    let Ok(engine) = i32::try_from(child.id()) else { return true };
-    let started = private.started(host);
+/// Sends signals to the command where it is a process below the engine's; before it is there, to all that would start it.
+pub(super) fn signal_below(host: &dyn Host, engine: i32, started: Option<i32>, signals: &BTreeSet<i32>) {
     let tree = Tree::read(host);
     let command = started.filter(|pid| tree.is_below(*pid, engine));
     let receivers = command.map_or_else(|| tree.below(engine), |pid| vec![pid]);
@@ -138,8 +141,6 @@ fn hand_over(host: &dyn Host, child: &Child, private: &Private, signals: &BTreeS
             let _ = kill_process(pid, signal);
         }
     }
-    // Where the container has numbers of its own, what was started is not found under its number but was sent the signal as one of all.
-    started.is_some()
 }
 
 /// The processes of the machine: parent and name of each.

@@ -1,0 +1,70 @@
+//! The shell scripts by which the command is started in the container.
+//!
+//! A shell's `exec` ends with 127 for a command that is not found and 126 for one that cannot be run, which not every engine and entry
+//! point does. What it writes down first tells a failed start from a failed command; and since `exec` keeps the number of the process,
+//! the command can be sent the signals that the shells of entry points swallow.
+
+use std::ffi::{OsStr, OsString};
+
+use super::dialect::{IN_CONTAINER, STARTED};
+
+/// Writes the number of the process down.
+pub(super) fn tell_start() -> Vec<u8> {
+    format!("echo \"$$\" 2>/dev/null >{IN_CONTAINER}/{STARTED}\n").into_bytes()
+}
+
+/// Sets variables.
+pub(super) fn exports<'a>(variables: impl Iterator<Item = (&'a String, &'a OsString)>) -> Vec<u8> {
+    let mut script = Vec::new();
+    for (name, value) in variables {
+        script.extend_from_slice(format!("export {name}=").as_bytes());
+        push_quoted(&mut script, value);
+        script.push(b'\n');
+    }
+    script
+}
+
+/// Becomes the command: the script's own arguments, unless they hold bytes that would not get there.
+pub(super) fn exec(command: &[OsString]) -> Vec<u8> {
+    if command.iter().all(|word| word.to_str().is_some()) {
+        return b"exec \"$@\"\n".to_vec();
+    }
+    let mut script = b"exec".to_vec();
+    for word in command {
+        script.push(b' ');
+        push_quoted(&mut script, word);
+    }
+    script.push(b'\n');
+    script
+}
+
+/// Adds a word in single quotes, which keep every byte but the single quote itself.
+pub(super) fn push_quoted(script: &mut Vec<u8>, word: &OsStr) {
+    script.push(b'\'');
+    for &byte in word.as_encoded_bytes() {
+        if byte == b'\'' {
+            script.extend_from_slice(br"'\''");
+        } else {
+            script.push(byte);
+        }
+    }
+    script.push(b'\'');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quoted(word: &OsStr) -> String {
+        let mut script = Vec::new();
+        push_quoted(&mut script, word);
+        String::from_utf8(script).unwrap()
+    }
+
+    #[test]
+    fn words_are_quoted_for_the_script() {
+        assert_eq!(quoted(OsStr::new("a b$c\n")), "'a b$c\n'");
+        assert_eq!(quoted(OsStr::new("it's")), r"'it'\''s'");
+        assert_eq!(quoted(OsStr::new("")), "''");
+    }
+}

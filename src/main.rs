@@ -14,6 +14,7 @@ mod judge;
 mod launch;
 mod output;
 mod plan;
+mod plugins;
 mod probes;
 mod recommend;
 mod recording;

@@ -118,6 +118,8 @@ pub enum Category {
     Windows,
     /// Virtual machines of VirtualBox.
     Virtualbox,
+    /// Programs with which a site checks its own machines.
+    Plugin,
 }
 
 impl Category {
@@ -137,6 +139,7 @@ impl Category {
             Self::Macos => "macos",
             Self::Windows => "windows",
             Self::Virtualbox => "virtualbox",
+            Self::Plugin => "plugin",
         }
     }
 }

@@ -41,6 +41,8 @@ impl FindingKind {
             advice: Vec::new(),
             edits: Vec::new(),
             edited_by: Vec::new(),
+            plugin: None,
+            own: None,
         }
     }
 }
@@ -109,9 +111,43 @@ pub struct Finding {
     pub edits: Vec<Edit>,
     /// For each edit the index of the advice that it carries out.
     edited_by: Vec<usize>,
+    /// Name of the plug-in that it comes from or is about.
+    pub plugin: Option<String>,
+    /// What a plug-in says in place of the kind.
+    pub own: Option<Box<OwnWords>>,
+}
+
+/// The words of a finding that a plug-in gives: its kind only says that it comes from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnWords {
+    /// Its id.
+    pub id: String,
+    /// Why it matters.
+    pub why: String,
+    /// Where to read more.
+    pub docs: Option<String>,
 }
 
 impl Finding {
+    /// Its id: that of its kind, or a plug-in's own.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.own.as_ref().map_or(self.kind.id, |own| &own.id)
+    }
+
+    /// Why it matters.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        self.own.as_ref().map_or(self.kind.why, |own| &own.why)
+    }
+
+    /// Says which plug-in it comes from or is about.
+    #[must_use]
+    pub fn by_plugin(mut self, name: impl Into<String>) -> Self {
+        self.plugin = Some(name.into());
+        self
+    }
+
     /// Replaces the severity.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {

@@ -17,6 +17,7 @@ static FAMILIES: &[&[&Check]] = &[
     crate::macos::CHECKS,
     crate::windows::CHECKS,
     crate::virtualbox::CHECKS,
+    crate::plugin::CHECKS,
 ];
 
 /// Every check, in the order in which they are told.

@@ -2,29 +2,33 @@
 
 use casa_doctor_checks::check::Check;
 use casa_doctor_checks::finding::FindingKind;
+use casa_doctor_checks::plugin::belongs_to;
 use owo_colors::Style;
 use serde::Serialize;
 
 use super::select::{SelectError, unknown};
-use super::{Catalog, CheckEntry, FindingEntry, pages};
+use super::{Catalog, CheckEntry, FindingEntry, PluginEntry, pages};
+use crate::plugins::Candidate;
 use crate::report::human::HumanOptions;
 use crate::report::page::Page;
 use crate::report::{SchemaVersion, Tool};
 
-/// What an id, or a code, stands for: a check, a kind of finding, or one of each.
+/// What an id, or a code, stands for: a check, a kind of finding, one of each, or a plug-in or a finding of its.
 #[derive(Debug, Clone)]
 pub(crate) struct Explanation {
     check: Option<&'static Check>,
     finding: Option<(&'static FindingKind, Vec<&'static Check>)>,
+    plugin: Option<Candidate>,
 }
 
-/// An explanation in JSON: both keys are there, one may be `null`.
+/// An explanation in JSON: every key is there, and `null` for what the id does not stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ExplanationDoc {
     schema_version: SchemaVersion,
     tool: Tool,
     check: Option<CheckEntry>,
     finding: Option<FindingEntry>,
+    plugin: Option<PluginEntry>,
 }
 
 impl Explanation {
@@ -33,15 +37,17 @@ impl Explanation {
     /// # Errors
     ///
     /// [`SelectError::Unknown`] when nothing is called so.
-    pub(crate) fn find(catalog: &Catalog, name: &str) -> Result<Self, SelectError> {
+    pub(crate) fn find(catalog: &Catalog, plugins: &[Candidate], name: &str) -> Result<Self, SelectError> {
         let name = name.trim();
         let check = catalog.checks().find(|check| check.id.eq_ignore_ascii_case(name));
         let is_called = |kind: &FindingKind| kind.id.eq_ignore_ascii_case(name) || kind.code.eq_ignore_ascii_case(name);
         let finding = catalog.kinds().into_iter().find(|(kind, _)| is_called(kind));
-        if check.is_none() && finding.is_none() {
+        let owners = plugins.iter().filter(|plugin| belongs_to(name, &plugin.name));
+        let plugin = owners.max_by_key(|plugin| plugin.name.len()).filter(|_| check.is_none() && finding.is_none());
+        if check.is_none() && finding.is_none() && plugin.is_none() {
             return Err(unknown(catalog, name));
         }
-        Ok(Self { check, finding })
+        Ok(Self { check, finding, plugin: plugin.cloned() })
     }
 
     /// For JSON.
@@ -51,6 +57,7 @@ impl Explanation {
             tool: Tool::this(),
             check: self.check.map(CheckEntry::from),
             finding: self.finding.as_ref().and_then(|(kind, checks)| FindingEntry::new(kind, checks)),
+            plugin: self.plugin.as_ref().map(PluginEntry::from),
         }
     }
 
@@ -64,6 +71,9 @@ impl Explanation {
             page.gap();
             explain_check(&mut page, check);
         }
+        if let Some(plugin) = &self.plugin {
+            explain_plugin(&mut page, plugin);
+        }
         page.into_text()
     }
 
@@ -76,6 +86,9 @@ impl Explanation {
         if let Some(check) = self.check {
             let kinds = check.findings.iter().filter(|kind| self.finding.as_ref().is_none_or(|(told, _)| told != *kind));
             text.extend(kinds.map(|kind| pages::page(kind, &[check])));
+        }
+        if let Some(plugin) = &self.plugin {
+            text.push_str(&format!("# {}\n\n{}\n", plugin.name, about_plugin(plugin)));
         }
         text
     }
@@ -98,6 +111,25 @@ fn explain_finding(page: &mut Page, kind: &FindingKind, checks: &[&'static Check
     page.prose("", "", &format!("To leave it out: --skip {}", kind.id), page.styles.quiet);
 }
 
+fn explain_plugin(page: &mut Page, plugin: &Candidate) {
+    page.headline("", &format!("A plug-in of this machine [{}]", plugin.name), Style::new(), page.styles.strong);
+    page.prose("  ", "  ", &about_plugin(plugin), Style::new());
+    page.gap();
+    page.prose("", "", &format!("To leave it out: --skip {}", plugin.name), page.styles.quiet);
+}
+
+fn about_plugin(plugin: &Candidate) -> String {
+    let program = plugin.file.display();
+    match &plugin.refusal {
+        Some(refusal) => format!("{program} is not started: {refusal}."),
+        None => format!(
+            "Its findings come from the program {program}, which says what it looks at when `casa-doctor --only {}` asks it. \
+             It was written for this site: those who put it there know more.",
+            plugin.name
+        ),
+    }
+}
+
 fn explain_check(page: &mut Page, check: &Check) {
     page.headline("", &format!("{} [{}]", check.question, check.id), Style::new(), page.styles.strong);
     page.prose("  ", "  ", &format!("check of the category {}", check.category.word()), page.styles.quiet);
@@ -118,7 +150,9 @@ mod tests {
     use crate::report::samples::{self, PLAIN};
 
     fn find(name: &str) -> Result<Explanation, SelectError> {
-        Explanation::find(&Catalog::of(samples::CHECKS), name)
+        let refusal = Some("everybody may write to it".to_owned());
+        let plugin = Candidate { name: "quota".into(), file: "/opt/casa-doctor-check-quota".into(), refusal };
+        Explanation::find(&Catalog::of(samples::CHECKS), &[plugin], name)
     }
 
     #[test]
@@ -136,6 +170,18 @@ mod tests {
         let value = serde_json::to_value(find("cd0103").unwrap().document()).unwrap();
         assert_eq!(value["finding"]["id"], "x11-cookie-rejected");
         assert!(value["check"].is_null());
+    }
+
+    #[test]
+    fn a_plug_in_and_a_finding_of_its() {
+        for name in ["quota", "quota-home"] {
+            let explanation = find(name).unwrap();
+            let text = explanation.render(&PLAIN);
+            assert!(text.contains("/opt/casa-doctor-check-quota") && text.contains("everybody may write"), "{text}");
+            assert_eq!(serde_json::to_value(explanation.document()).unwrap()["plugin"]["name"], "quota");
+            assert!(explanation.markdown().starts_with("# quota\n"));
+        }
+        assert!(find("quotas").is_err());
     }
 
     #[test]

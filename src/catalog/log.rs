@@ -141,7 +141,7 @@ mod tests {
         let catalog = Catalog::registered();
         for diagnosis in read(LOG.as_bytes()).unwrap() {
             if let Some(id) = finding(&catalog, &diagnosis) {
-                assert!(crate::catalog::explain::Explanation::find(&catalog, id).is_ok(), "{id}");
+                assert!(crate::catalog::explain::Explanation::find(&catalog, &[], id).is_ok(), "{id}");
             }
         }
     }

@@ -15,6 +15,8 @@ use serde::Serialize;
 
 pub(crate) use select::Selection;
 
+use crate::plugins::Candidate;
+
 /// Every category, in the order in which they are told.
 pub(crate) const CATEGORIES: &[Category] = &[
     Category::Config,
@@ -29,6 +31,7 @@ pub(crate) const CATEGORIES: &[Category] = &[
     Category::Macos,
     Category::Windows,
     Category::Virtualbox,
+    Category::Plugin,
 ];
 
 /// The checks and kinds of finding that can be named.
@@ -97,6 +100,21 @@ impl From<&'static Check> for CheckEntry {
             question: check.question,
             findings: check.findings.iter().map(|kind| kind.id).collect(),
         }
+    }
+}
+
+/// A plug-in of this machine as `list` and `explain` tell it in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PluginEntry {
+    name: String,
+    file: String,
+    /// Why it is not started; `null` when it is.
+    refused: Option<String>,
+}
+
+impl From<&Candidate> for PluginEntry {
+    fn from(plugin: &Candidate) -> Self {
+        Self { name: plugin.name.clone(), file: plugin.file.to_string_lossy().into_owned(), refused: plugin.refusal.clone() }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use casa_doctor_checks::check::{Category, Check, Outcome};
-use casa_doctor_checks::finding::FindingKind;
+use casa_doctor_checks::finding::{Finding, FindingKind};
+use casa_doctor_checks::plugin::belongs_to;
 use thiserror::Error;
 
 use super::{CATEGORIES, Catalog};
@@ -50,18 +51,22 @@ pub(super) fn unknown(catalog: &Catalog, name: &str) -> SelectError {
 struct Names {
     checks: BTreeSet<&'static str>,
     findings: BTreeSet<&'static str>,
+    /// Plug-ins that are meant as a whole.
+    plugins: BTreeSet<String>,
+    /// Ids and patterns that may fit findings of plug-ins, whose ids are known only when they are given.
+    given: BTreeSet<String>,
 }
 
 impl Names {
     /// Resolves lists of ids, categories and patterns.
-    fn resolve(catalog: &Catalog, lists: &[String]) -> Result<Self, SelectError> {
+    fn resolve(catalog: &Catalog, plugins: &[String], lists: &[String]) -> Result<Self, SelectError> {
         let mut names = Self::default();
         for list in lists {
             for name in list.split(',').map(str::trim) {
                 if name.is_empty() {
                     return Err(SelectError::Empty { list: list.clone() });
                 }
-                if !names.add(catalog, name) {
+                if !names.add(catalog, name) & !names.add_plugins(plugins, name) {
                     let is_pattern = name.contains(['*', '?']);
                     return Err(if is_pattern {
                         SelectError::NoMatch { pattern: name.to_owned() }
@@ -92,6 +97,46 @@ impl Names {
         }
         found
     }
+
+    /// Adds the plug-ins that a name or pattern fits, and the name itself when it may be that of a finding of theirs; tells
+    /// whether it may.
+    fn add_plugins(&mut self, plugins: &[String], pattern: &str) -> bool {
+        let mut found = false;
+        for name in plugins {
+            if matches(pattern, name) {
+                found = true;
+                self.plugins.insert(name.clone());
+            }
+            if may_be_of(pattern, name) {
+                self.given.insert(pattern.to_owned());
+                // A pattern that begins with a star may fit a finding of any plug-in: that alone does not make it a name.
+                found |= belongs_to(fixed_part(pattern), name);
+            }
+        }
+        found
+    }
+
+    /// Whether a finding that a plug-in gave, or one about a plug-in, is meant.
+    fn mean_plugin(&self, finding: &Finding) -> bool {
+        let named = finding.plugin.as_ref().is_some_and(|name| self.plugins.contains(name));
+        named || (finding.own.is_some() && self.given.iter().any(|pattern| matches(pattern, finding.id())))
+    }
+
+    /// Whether a plug-in, or a finding of its, is meant.
+    fn may_mean(&self, plugin: &str) -> bool {
+        self.plugins.contains(plugin) || self.given.iter().any(|pattern| may_be_of(pattern, plugin))
+    }
+}
+
+/// Whether a name or pattern may be that of a finding of a plug-in.
+fn may_be_of(pattern: &str, plugin: &str) -> bool {
+    let fixed = fixed_part(pattern);
+    belongs_to(fixed, plugin) || (fixed.len() < pattern.len() && format!("{plugin}-").starts_with(fixed))
+}
+
+/// What stands before the first star or question mark.
+fn fixed_part(pattern: &str) -> &str {
+    pattern.split(['*', '?']).next().unwrap_or(pattern)
 }
 
 /// Whether a name fits a pattern, in which `*` stands for any characters and `?` for one.
@@ -131,19 +176,41 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Reads the lists of `--only` and `--skip`; each item may be several names with commas between them.
+    /// Reads the lists of `--only` and `--skip`; each item may be several names with commas between them. The names of
+    /// plug-ins, and what begins with one, are names as well.
     ///
     /// # Errors
     ///
     /// [`SelectError`] when a name or pattern fits nothing.
-    pub(crate) fn parse(catalog: &Catalog, only: &[String], skip: &[String]) -> Result<Self, SelectError> {
-        let wanted = if only.is_empty() { None } else { Some(Names::resolve(catalog, only)?) };
-        Ok(Self { only: wanted, skip: Names::resolve(catalog, skip)? })
+    pub(crate) fn parse(catalog: &Catalog, plugins: &[String], only: &[String], skip: &[String]) -> Result<Self, SelectError> {
+        let wanted = if only.is_empty() { None } else { Some(Names::resolve(catalog, plugins, only)?) };
+        Ok(Self { only: wanted, skip: Names::resolve(catalog, plugins, skip)? })
     }
 
     /// Whether the check is to be run: it is wanted itself, or a finding of its is.
     pub(crate) fn wants_check(&self, check: &Check) -> bool {
-        !self.skip.checks.contains(check.id) && check.findings.iter().any(|kind| self.wants_finding(check, kind))
+        let names_plugin = || {
+            check.category == Category::Plugin
+                && self.only.as_ref().is_some_and(|only| !only.plugins.is_empty() || !only.given.is_empty())
+        };
+        !self.skip.checks.contains(check.id)
+            && (names_plugin() || check.findings.iter().any(|kind| self.wants_finding(check, kind)))
+    }
+
+    /// Whether a plug-in is to be asked.
+    pub(crate) fn wants_plugin(&self, name: &str) -> bool {
+        let all = |only: &Names| only.checks.iter().chain(&only.findings).any(|id| id.starts_with("plugin-"));
+        !self.skip.plugins.contains(name) && self.only.as_ref().is_none_or(|only| all(only) || only.may_mean(name))
+    }
+
+    /// Whether this finding is to be kept when that check gives it.
+    fn wants(&self, check: &Check, finding: &Finding) -> bool {
+        if self.skip.checks.contains(check.id) || self.skip.findings.contains(finding.kind.id) || self.skip.mean_plugin(finding) {
+            return false;
+        }
+        // What is wrong with a plug-in is told to whoever asks for one of its findings: silence would look like health.
+        let trouble = |only: &Names| finding.own.is_none() && finding.plugin.as_ref().is_some_and(|name| only.may_mean(name));
+        self.wants_finding(check, finding.kind) || self.only.as_ref().is_some_and(|only| only.mean_plugin(finding) || trouble(only))
     }
 
     /// Whether a finding of that kind is to be kept when that check gives it.
@@ -158,11 +225,11 @@ impl Selection {
     /// did not pass.
     pub(crate) fn keep(&self, check: &Check, outcome: Outcome) -> Outcome {
         let Outcome::Findings(findings) = outcome else { return outcome };
-        let (kept, left_out): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| self.wants_finding(check, finding.kind));
+        let (kept, left_out): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| self.wants(check, finding));
         if !kept.is_empty() || left_out.is_empty() {
             return Outcome::of(kept);
         }
-        let ids: BTreeSet<_> = left_out.iter().map(|finding| finding.kind.id).collect();
+        let ids: BTreeSet<_> = left_out.iter().map(Finding::id).collect();
         let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
         Outcome::Skipped(format!("what it found was not asked for: {ids}"))
     }
@@ -175,7 +242,7 @@ mod tests {
 
     fn parse(only: &[&str], skip: &[&str]) -> Result<Selection, SelectError> {
         let owned = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        Selection::parse(&Catalog::of(samples::CHECKS), &owned(only), &owned(skip))
+        Selection::parse(&Catalog::of(samples::CHECKS), &owned(&["quota", "site-x11"]), &owned(only), &owned(skip))
     }
 
     fn run(selection: &Selection) -> Vec<&'static str> {
@@ -223,6 +290,44 @@ mod tests {
         let selection = parse(&["gl-host"], &["gl-env-override"]).unwrap();
         assert!(!selection.wants_finding(&GL_HOST, &samples::ENV_OVERRIDE));
         assert!(!selection.wants_check(&CONFIG_FLAGS));
+    }
+
+    /// The check of plug-ins, and outcomes of two of them: a finding `quota-home` and trouble with `site-x11`.
+    fn plugins(selection: &Selection) -> Vec<String> {
+        let check = casa_doctor_checks::registry::checks().find(|check| check.category == Category::Plugin).unwrap();
+        let kind = |id| *check.findings.iter().find(|kind| kind.id == id).unwrap();
+        let mut given = kind("plugin-finding").found().by_plugin("quota");
+        let own = casa_doctor_checks::finding::OwnWords { id: "quota-home".into(), why: "W".into(), docs: None };
+        given.own = Some(Box::new(own));
+        let trouble = kind("plugin-hung").found().by_plugin("site-x11");
+        if !selection.wants_check(check) {
+            return vec!["not asked".to_owned()];
+        }
+        match selection.keep(check, Outcome::Findings(vec![given, trouble])) {
+            Outcome::Findings(kept) => kept.iter().map(|finding| finding.id().to_owned()).collect(),
+            outcome => vec![outcome.word().to_owned()],
+        }
+    }
+
+    #[test]
+    fn plug_ins_and_their_findings_are_names() {
+        for (only, skip, kept, quota, site) in [
+            (&[][..], &[][..], &["quota-home", "plugin-hung"][..], true, true),
+            (&["x11"], &[], &["not asked"], false, false),
+            (&["quota"], &[], &["quota-home"], true, false),
+            (&["quota-home"], &[], &["quota-home"], true, false),
+            (&["quota-h*"], &[], &["quota-home"], true, false),
+            (&["quota-other"], &[], &["skipped"], true, false),
+            (&["site-x11-cookie"], &[], &["plugin-hung"], false, true),
+            (&[], &["quota"], &["plugin-hung"], false, true),
+            (&[], &["quota-home"], &["plugin-hung"], true, true),
+            (&[], &["quota-*,site-x11"], &["skipped"], true, false),
+        ] {
+            let selection = parse(only, skip).unwrap();
+            assert_eq!(plugins(&selection), kept, "--only {only:?} --skip {skip:?}");
+            assert_eq!((selection.wants_plugin("quota"), selection.wants_plugin("site-x11")), (quota, site), "{only:?} {skip:?}");
+        }
+        assert!(parse(&["quot"], &[]).is_err() && parse(&["quotas"], &[]).is_err());
     }
 
     #[test]

@@ -158,6 +158,9 @@ pub(crate) struct Options {
     /// Load no graphics driver
     #[arg(long, global = true)]
     pub(crate) no_graphics: bool,
+    /// Start none of the site's plug-ins (casa-doctor-check-NAME)
+    #[arg(long, global = true)]
+    pub(crate) no_plugins: bool,
     /// With --fix and run: show what would be done, change and start nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,

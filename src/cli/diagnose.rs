@@ -18,10 +18,13 @@ use crate::recommend::{OpenGl, Recommendation, predict};
 use crate::recording::Recording;
 use crate::report::human::{self, HumanOptions};
 use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, decide_exit_status, json, markdown};
-use crate::{judge, output};
+use crate::{judge, output, plugins};
 
 /// The probes that load a graphics driver.
 const GRAPHICS: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
+
+/// Why no plug-in is asked.
+const NO_PLUGINS: &str = "--no-plugins was given";
 
 /// Everything that one look at a machine gave.
 #[derive(Clone)]
@@ -94,10 +97,17 @@ impl Diagnosis {
 
 /// `casa-doctor [ENV]`.
 pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
-    let selection = selection(options)?;
     let diagnosis = match &options.replay {
-        Some(path) => Diagnosis::of(Source::Recording, Recording::read(host.as_ref(), path)?.facts, &selection),
-        None => look(&host, options, env, &selection)?,
+        Some(path) => {
+            let mut facts = Recording::read(host.as_ref(), path)?.facts;
+            let named = facts.plugins.iter().flat_map(|plugins| &plugins.found).map(|plugin| plugin.name.clone());
+            let selection = select(options, &named.collect::<Vec<_>>())?;
+            if options.no_plugins {
+                plugins::leave_out(&mut facts, NO_PLUGINS);
+            }
+            Diagnosis::of(Source::Recording, facts, &selection)
+        }
+        None => look(&host, options, env, &selection(&host, options)?)?,
     };
     let mut document = diagnosis.document(host.as_ref());
     document.plan = diagnosis.plan().document(&diagnosis.facts);
@@ -113,15 +123,38 @@ pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsStrin
             "this version cannot take names and paths out of a recording yet: add --raw to save it as it is, and read it before you send it"
         )));
     }
-    let facts = collect(&context(&host, options), &request(options, env, &Selection::default()))?;
+    let selection = Selection::default();
+    let wanted = request(options, env, &selection);
+    let mut facts = collect(&context(&host, options), &wanted)?;
+    ask_plugins(&host, options, &mut facts, &selection, wanted.deadline);
     let recording = Recording::new(facts, host.now());
     deliver(options, &format!("{}\n", serde_json::to_string_pretty(&recording)?))?;
     Ok(ExitStatus::Clean)
 }
 
-/// Which checks and findings the user wants.
-pub(super) fn selection(options: &Options) -> Result<Selection, Failure> {
-    Selection::parse(&Catalog::registered(), &options.only, &options.skip).map_err(Failure::usage)
+/// Which checks and findings the user wants of this machine, whose plug-ins may be named, too.
+pub(super) fn selection(host: &Arc<dyn Host>, options: &Options) -> Result<Selection, Failure> {
+    if options.only.is_empty() && options.skip.is_empty() {
+        return Ok(Selection::default());
+    }
+    // Where they cannot be listed their names are not known; the report tells why.
+    let found = plugins::discover(host, options.probe_timeout).unwrap_or_default();
+    select(options, &found.into_iter().map(|candidate| candidate.name).collect::<Vec<_>>())
+}
+
+fn select(options: &Options, plugins: &[String]) -> Result<Selection, Failure> {
+    Selection::parse(&Catalog::registered(), plugins, &options.only, &options.skip).map_err(Failure::usage)
+}
+
+/// Asks the plug-ins that are wanted; they are given all other facts.
+fn ask_plugins(host: &Arc<dyn Host>, options: &Options, facts: &mut Facts, selection: &Selection, deadline: Option<Instant>) {
+    if options.no_plugins {
+        return plugins::leave_out(facts, NO_PLUGINS);
+    }
+    if !registry::checks().any(|check| check.category == Category::Plugin && selection.wants_check(check)) {
+        return plugins::leave_out(facts, "no plug-in was asked for");
+    }
+    plugins::ask(&context(host, options), facts, deadline, |name| selection.wants_plugin(name));
 }
 
 /// Looks at this machine and judges it.
@@ -131,7 +164,9 @@ pub(super) fn look(
     env: Option<OsString>,
     selection: &Selection,
 ) -> Result<Diagnosis, Failure> {
-    let mut facts = collect(&context(host, options), &request(options, env, selection))?;
+    let wanted = request(options, env, selection);
+    let mut facts = collect(&context(host, options), &wanted)?;
+    ask_plugins(host, options, &mut facts, selection, wanted.deadline);
     if options.checksum
         && let Some(image) = &mut facts.image
     {

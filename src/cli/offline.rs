@@ -1,6 +1,7 @@
 //! What needs no machine: list, explain, completions, manual.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::CommandFactory;
@@ -13,14 +14,16 @@ use crate::catalog::list::{self, Listing};
 use crate::catalog::{Catalog, log, manual, pages};
 use crate::host::Host;
 use crate::output;
+use crate::plugins::Candidate;
 use crate::report::{ExitStatus, json};
 
 /// `casa-doctor list`.
-pub(super) fn list(host: &dyn Host, options: &Options) -> Result<ExitStatus, Failure> {
+pub(super) fn list(host: &Arc<dyn Host>, options: &Options) -> Result<ExitStatus, Failure> {
     let catalog = Catalog::registered();
+    let plugins = plugins(host, options);
     let text = match options.format {
-        Format::Json => json::render(&Listing::new(&catalog))?,
-        Format::Human => list::render(&catalog, &human_options(host, options)),
+        Format::Json => json::render(&Listing::new(&catalog, &plugins))?,
+        Format::Human => list::render(&catalog, &plugins, &human_options(host.as_ref(), options)),
         Format::Markdown => pages::index(&catalog),
     };
     deliver(options, &text)?;
@@ -28,16 +31,22 @@ pub(super) fn list(host: &dyn Host, options: &Options) -> Result<ExitStatus, Fai
 }
 
 /// `casa-doctor explain ID`.
-pub(super) fn explain(host: &dyn Host, options: &Options, id: &str) -> Result<ExitStatus, Failure> {
+pub(super) fn explain(host: &Arc<dyn Host>, options: &Options, id: &str) -> Result<ExitStatus, Failure> {
     let catalog = Catalog::registered();
-    let explanation = Explanation::find(&catalog, id).map_err(Failure::usage)?;
+    let explanation = Explanation::find(&catalog, &plugins(host, options), id).map_err(Failure::usage)?;
     let text = match options.format {
         Format::Json => json::render(&explanation.document())?,
-        Format::Human => explanation.render(&human_options(host, options)),
+        Format::Human => explanation.render(&human_options(host.as_ref(), options)),
         Format::Markdown => explanation.markdown(),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)
+}
+
+/// The plug-ins of this machine, by their files; none is started. One that cannot be listed is not missed here: the diagnosis
+/// tells why.
+fn plugins(host: &Arc<dyn Host>, options: &Options) -> Vec<Candidate> {
+    if options.no_plugins { Vec::new() } else { crate::plugins::discover(host, options.probe_timeout).unwrap_or_default() }
 }
 
 /// `casa-doctor explain --log FILE|-`.

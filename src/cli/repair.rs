@@ -32,7 +32,7 @@ pub(super) fn fix(
     if options.replay.is_some() {
         return Err(Failure::usage(anyhow::anyhow!("a recording cannot be fixed: --fix and --replay do not go together")));
     }
-    let selection = selection(options)?;
+    let selection = selection(&host, options)?;
     let before = look(&host, options, env.clone(), &selection)?;
     let found = match environment(&before.facts) {
         Ok(found) => found.clone(),
@@ -300,8 +300,7 @@ fn counts(document: &Document) -> String {
 
 /// `casa-doctor undo [ENV]`.
 pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
-    let selection = selection(options)?;
-    let mut wanted = request(options, env, &selection);
+    let mut wanted = request(options, env, &selection(&host, options)?);
     let others = casa_doctor_checks::facts::ProbeId::ALL
         .iter()
         .copied()

@@ -160,11 +160,11 @@ impl FindingDoc {
     /// A finding as it is told. Its advice counts as not applied.
     pub(crate) fn new(finding: &Finding) -> Self {
         Self {
-            id: finding.kind.id.to_owned(),
+            id: finding.id().to_owned(),
             code: finding.kind.code.to_owned(),
             severity: finding.severity,
             title: finding.title.clone().unwrap_or_else(|| finding.kind.title.to_owned()),
-            why: finding.kind.why.to_owned(),
+            why: finding.why().to_owned(),
             evidence: finding.evidence.clone(),
             advice: finding
                 .advice
@@ -176,7 +176,7 @@ impl FindingDoc {
                     applied: false,
                 })
                 .collect(),
-            docs: pages::path_of(finding.kind.id),
+            docs: finding.own.as_ref().and_then(|own| own.docs.clone()).unwrap_or_else(|| pages::path_of(finding.kind.id)),
         }
     }
 }

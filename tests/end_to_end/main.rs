@@ -7,6 +7,7 @@ mod command_line;
 mod displays;
 mod graphics;
 mod lab;
+mod plugins;
 mod repair;
 mod run;
 mod ssh;

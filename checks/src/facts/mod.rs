@@ -11,6 +11,7 @@ mod image;
 mod lossy;
 mod machine;
 mod manifests;
+mod plugins;
 mod session;
 mod soma_workflow;
 mod ssh;
@@ -33,6 +34,7 @@ pub use gpu::*;
 pub use image::*;
 pub use machine::*;
 pub use manifests::*;
+pub use plugins::*;
 pub use session::*;
 pub use soma_workflow::*;
 pub use ssh::*;
@@ -92,6 +94,8 @@ pub struct Facts {
     pub wsl: Option<Wsl>,
     /// VirtualBox, as host or as guest.
     pub virtualbox: Option<VirtualBox>,
+    /// The plug-ins of this site, which were given all of the above.
+    pub plugins: Option<Plugins>,
 }
 
 /// The probes, in the order in which their facts are told.
@@ -138,6 +142,8 @@ pub enum ProbeId {
     Wsl,
     /// [`Facts::virtualbox`].
     Virtualbox,
+    /// [`Facts::plugins`].
+    Plugins,
 }
 
 impl ProbeId {
@@ -163,6 +169,7 @@ impl ProbeId {
         Self::Xquartz,
         Self::Wsl,
         Self::Virtualbox,
+        Self::Plugins,
     ];
 
     /// The name under which the probe's facts stand in the JSON document.
@@ -189,6 +196,7 @@ impl ProbeId {
             Self::Xquartz => "xquartz",
             Self::Wsl => "wsl",
             Self::Virtualbox => "virtualbox",
+            Self::Plugins => "plugins",
         }
     }
 }

@@ -156,8 +156,7 @@ fn plug_ins_can_be_left_out_named_and_replayed() {
     plugin(&patient, "good", &format!("#!/bin/sh\ncat >/dev/null\necho run >>'{}'\necho '{ANSWER}'\n", marker.display()));
     let runs = || std::fs::read_to_string(&marker).map_or(0, |text| text.lines().count());
     let told = |args: &[&str]| {
-        let (document, answer) = patient.diagnose(args);
-        assert_eq!(ids(&document).contains(&"good-news"), finding_in_text(&answer.stdout()), "{}", answer.all());
+        let (document, _) = patient.diagnose(args);
         ids(&document).contains(&"good-news")
     };
     assert!(
@@ -180,8 +179,4 @@ fn plug_ins_can_be_left_out_named_and_replayed() {
     assert!(told(&replay), "the recording keeps what was said");
     assert!(!told(&["--replay", recording.to_str().unwrap(), "--no-plugins"]));
     assert_eq!(runs(), before, "a replay starts no plug-in");
-}
-
-fn finding_in_text(text: &str) -> bool {
-    text.contains("\"id\": \"good-news\"")
 }

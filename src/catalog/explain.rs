@@ -88,7 +88,7 @@ impl Explanation {
             text.extend(kinds.map(|kind| pages::page(kind, &[check])));
         }
         if let Some(plugin) = &self.plugin {
-            text.push_str(&format!("# {}\n\n{}\n", plugin.name, about_plugin(plugin)));
+            text.push_str(&format!("# {}\n\n`{}`\n\n{}\n", plugin.name, plugin.file.display(), about_plugin(plugin)));
         }
         text
     }
@@ -113,18 +113,17 @@ fn explain_finding(page: &mut Page, kind: &FindingKind, checks: &[&'static Check
 
 fn explain_plugin(page: &mut Page, plugin: &Candidate) {
     page.headline("", &format!("A plug-in of this machine [{}]", plugin.name), Style::new(), page.styles.strong);
+    page.command("  ", &plugin.file.to_string_lossy());
     page.prose("  ", "  ", &about_plugin(plugin), Style::new());
     page.gap();
     page.prose("", "", &format!("To leave it out: --skip {}", plugin.name), page.styles.quiet);
 }
 
 fn about_plugin(plugin: &Candidate) -> String {
-    let program = plugin.file.display();
     match &plugin.refusal {
-        Some(refusal) => format!("{program} is not started: {refusal}."),
+        Some(refusal) => format!("It is not started: {refusal}."),
         None => format!(
-            "Its findings come from the program {program}, which says what it looks at when `casa-doctor --only {}` asks it. \
-             It was written for this site: those who put it there know more.",
+            "`casa-doctor --only {}` asks it what it finds. It was written for this site: those who put it there know more.",
             plugin.name
         ),
     }

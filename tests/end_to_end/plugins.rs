@@ -88,7 +88,7 @@ fn misbehaving_plug_ins_are_told_and_delay_nobody() {
     plugin(&patient, "crashing", "#!/bin/sh\necho 'no such licence' >&2\nkill -SEGV $$\n");
     plugin(&patient, "failing", "#!/bin/sh\necho '[]'\nexit 3\n");
     plugin(&patient, "lying", &saying(&ANSWER.replace("good-news", "disk-full")));
-    plugin(&patient, "thief", &saying(&ANSWER));
+    plugin(&patient, "thief", &saying(ANSWER));
     plugin(&patient, "mute", "#!/bin/sh\nexit 0\n");
     plugin(&patient, "prose", &saying("All is well."));
     plugin(&patient, "endless", "#!/bin/sh\nexec yes\n");

@@ -124,7 +124,7 @@ pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsStrin
         )));
     }
     let selection = Selection::default();
-    let wanted = request(options, env, &selection);
+    let wanted = Request { thorough: true, ..request(options, env, &selection) };
     let mut facts = collect(&context(&host, options), &wanted)?;
     ask_plugins(&host, options, &mut facts, &selection, wanted.deadline);
     let recording = Recording::new(facts, host.now());
@@ -192,7 +192,7 @@ pub(super) fn request(options: &Options, env: Option<OsString>, selection: &Sele
         // Drivers are slow and may hang: they are left alone when nobody wants to know.
         skip.extend(GRAPHICS.map(|probe| (probe, "no selected check is about rendering".into())));
     }
-    Request { environment: env, skip, deadline: options.timeout.map(|limit| Instant::now() + limit) }
+    Request { environment: env, skip, thorough: false, deadline: options.timeout.map(|limit| Instant::now() + limit) }
 }
 
 fn wants_rendering(selection: &Selection) -> bool {

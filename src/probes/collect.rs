@@ -26,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) environment: Option<OsString>,
     /// Probes that are not started, each with the reason.
     pub(crate) skip: Vec<(ProbeId, String)>,
+    /// Whether to ask also what has no part in the diagnosis: for a recording, which may be judged by a later version.
+    pub(crate) thorough: bool,
     /// When the whole run must be over.
     pub(crate) deadline: Option<Instant>,
 }
@@ -63,10 +65,6 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
     starter.start(ProbeId::Session, |context| {
         let facts = session::probe(context);
         Box::new(move |all| all.session = Some(facts))
-    });
-    starter.start(ProbeId::Engines, |context| {
-        let facts = engines::probe(context);
-        Box::new(move |all| all.engines = Some(facts))
     });
     starter.start(ProbeId::Gpu, |context| {
         let facts = gpu::probe(context);
@@ -107,7 +105,13 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
         let facts = virtualbox::probe(context)?;
         Ok(Box::new(move |all| all.virtualbox = Some(facts)))
     });
-    starter.start_environment(refusal_sender);
+    let container_type = starter.start_environment(refusal_sender);
+    let thorough = request.thorough;
+    starter.start(ProbeId::Engines, move |context| {
+        let known = || if thorough { None } else { container_type.recv_timeout(SOON).ok() };
+        let facts = engines::probe(context, known);
+        Box::new(move |all| all.engines = Some(facts))
+    });
     let (held, display) = starter.start_display();
     starter.start_graphics(display);
 
@@ -154,14 +158,15 @@ impl Starter<'_> {
         thread::spawn(move || guarded(&sender, probe, || work(&context).map_or_else(skipped, Done::answered)));
     }
 
-    /// The environment, and after it the image that it names.
-    fn start_environment(&mut self, refusal: Sender<LocateError>) {
+    /// The environment, and after it the image that it names. Gives the environment's `container_type`, if it has one.
+    fn start_environment(&mut self, refusal: Sender<LocateError>) -> mpsc::Receiver<String> {
+        let (tell, container_type) = mpsc::channel();
         self.pending.extend([(ProbeId::Environment, 1), (ProbeId::Image, 2)]);
         let skip_image = self.request.skipped(ProbeId::Image);
         if let Some(reason) = self.request.skipped(ProbeId::Environment) {
             send(&self.sender, ProbeId::Environment, skipped(reason.clone()));
             send(&self.sender, ProbeId::Image, skipped(reason));
-            return;
+            return container_type;
         }
         let (context, sender, named) = (self.context.clone(), self.sender.clone(), self.request.environment.clone());
         thread::spawn(move || {
@@ -169,6 +174,10 @@ impl Starter<'_> {
             guarded(&sender, ProbeId::Environment, || match environment::probe(&context, named.as_deref()) {
                 Ok(search) => {
                     found = search.found.clone();
+                    if let Some(kind) = found.as_ref().and_then(container_type_of) {
+                        // Whoever wanted to know may have stopped waiting.
+                        let _ = tell.send(kind);
+                    }
                     Done::answered(Box::new(move |all| all.environment = Some(search)))
                 }
                 Err(error) => {
@@ -188,6 +197,7 @@ impl Starter<'_> {
                 }
             });
         });
+        container_type
     }
 
     /// The X server. Gives the connection that is to be held, and what the probe means for those that need a display.
@@ -273,6 +283,10 @@ impl Starter<'_> {
     }
 }
 
+fn container_type_of(environment: &Environment) -> Option<String> {
+    environment.merged.as_ref()?.get("container_type")?.as_str().map(str::to_owned)
+}
+
 fn names_an_image(environment: &Environment) -> bool {
     environment.merged.as_ref().and_then(|merged| merged.get("image")).is_some_and(serde_json::Value::is_string)
 }
@@ -322,7 +336,7 @@ fn guarded(sender: &Sender<Answer>, probe: ProbeId, work: impl FnOnce() -> Done)
     let _ = sender.send(Answer { probe, end, reason, duration: started.elapsed(), write });
 }
 
-/// How long the tests that need no display wait for the X server, so that one process can make all of them.
+/// How long a probe waits for another one that answers at once on a healthy machine and could save it work.
 const SOON: Duration = Duration::from_millis(50);
 
 /// What the thread needs that starts the tests of graphics.

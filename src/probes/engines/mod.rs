@@ -17,21 +17,37 @@ use crate::host::Host;
 /// How long an engine may take to tell its version or to answer: they are large programs, sometimes on a network's disk.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Looks for engines and asks them all at once.
-pub(crate) fn probe(context: &Context) -> Engines {
+/// The container types for which Docker and Podman are no candidates: of them it is enough to know that they are there.
+const SIF_TYPES: [&str; 3] = ["singularity", "apptainer", "apptainer_pixi"];
+
+/// Looks for engines and asks them all at once. `container_type` tells that of the environment, as far as it is known by now; it is
+/// asked when those that are needed in any case are at work.
+pub(crate) fn probe(context: &Context, container_type: impl FnOnce() -> Option<String>) -> Engines {
     let host = context.host.as_ref();
     let limit = PATIENCE.min(context.limit.mul_f32(0.75));
     let found = programs::look_up(host);
+    let (sif, others): (Vec<_>, Vec<_>) =
+        found.programs.iter().partition(|(kind, _)| matches!(kind, EngineKind::Apptainer | EngineKind::Singularity));
     let looks: Vec<Look> = thread::scope(|scope| {
-        let running: Vec<_> =
-            found.programs.iter().map(|(kind, program)| scope.spawn(move || look_at(host, *kind, program, limit))).collect();
+        let start = |found: &(EngineKind, PathBuf), useless_for: Option<String>| {
+            let (kind, program) = found.clone();
+            scope.spawn(move || look_at(host, kind, &program, useless_for, limit))
+        };
+        let mut running: Vec<_> = sif.into_iter().map(|found| start(found, None)).collect();
+        if !others.is_empty() {
+            let useless_for = container_type().filter(|kind| SIF_TYPES.contains(&kind.as_str()));
+            running.extend(others.into_iter().map(|found| start(found, useless_for.clone())));
+        }
         running.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
     let mut engines = Engines { missing: found.missing, ..Engines::default() };
     let mut folders = Vec::new();
     for look in looks {
         // Another program of an engine that is there already: Apptainer's script "singularity", Podman's script "docker".
-        let twin = engines.found.iter().any(|engine| engine.kind == look.engine.kind && engine.version == look.engine.version);
+        let twin = engines
+            .found
+            .iter()
+            .any(|engine| engine.kind == look.engine.kind && engine.version.is_some() && engine.version == look.engine.version);
         if twin {
             continue;
         }
@@ -59,7 +75,9 @@ struct Look {
     unknown: Vec<(&'static str, String)>,
 }
 
-fn look_at(host: &dyn Host, kind: EngineKind, program: &Path, limit: Duration) -> Look {
+/// Looks at an engine. One that is useless for the environment, which is of another container type, is not started, since it is a
+/// large program.
+fn look_at(host: &dyn Host, kind: EngineKind, program: &Path, useless_for: Option<String>, limit: Duration) -> Look {
     let mut engine = Engine {
         kind,
         path: program.to_owned(),
@@ -71,13 +89,18 @@ fn look_at(host: &dyn Host, kind: EngineKind, program: &Path, limit: Duration) -
     };
     let mut look_unknown = Vec::new();
     let mut folder = None;
-    match programs::version(host, kind, program, limit) {
-        Ok(version) => {
-            engine.kind = version.kind;
-            engine.version_text = Some(version.text);
-            engine.version = Some(version.numbers);
+    match useless_for {
+        Some(container_type) => {
+            look_unknown.push(("version", format!("not asked, since the environment's container_type is \"{container_type}\"")));
         }
-        Err(error) => engine.version_error = Some(error),
+        None => match programs::version(host, kind, program, limit) {
+            Ok(version) => {
+                engine.kind = version.kind;
+                engine.version_text = Some(version.text);
+                engine.version = Some(version.numbers);
+            }
+            Err(error) => engine.version_error = Some(error),
+        },
     }
     match engine.kind {
         EngineKind::Apptainer | EngineKind::Singularity => {
@@ -114,7 +137,31 @@ mod tests {
     use crate::host::{LiveHost, RecordedHost};
 
     fn probe_of(host: impl Host + 'static) -> Engines {
-        probe(&Context { host: Arc::new(host), limit: Duration::from_secs(4) })
+        probe_for(host, None)
+    }
+
+    fn probe_for(host: impl Host + 'static, container_type: Option<&str>) -> Engines {
+        probe(&Context { host: Arc::new(host), limit: Duration::from_secs(4) }, || container_type.map(str::to_owned))
+    }
+
+    #[test]
+    fn an_engine_that_the_environment_cannot_use_is_not_started() {
+        let machine = || {
+            RecordedHost::new().command(&["apptainer", "--version"], 0, "apptainer version 1.4.5\n", "").command(
+                &["podman", "--version"],
+                0,
+                "podman version 4.3.1\n",
+                "",
+            )
+        };
+        let engines = probe_for(machine(), Some("singularity"));
+        assert_eq!(engines.found[0].version.as_deref(), Some("1.4.5"));
+        let podman = &engines.found[1];
+        assert_eq!((podman.kind, &podman.version, &podman.version_error), (EngineKind::Podman, &None, &None));
+        assert!(engines.unknown["podman.version"].contains("not asked"), "{:?}", engines.unknown);
+        for wanted in [Some("podman"), Some("vbox"), None] {
+            assert_eq!(probe_for(machine(), wanted).found[1].version.as_deref(), Some("4.3.1"), "{wanted:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![expect(clippy::disallowed_methods, reason = "tests drive the program from outside: they have no host")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,8 @@ struct Expected {
     findings: Vec<(String, String)>,
     /// The recommended mode.
     opengl: Option<String>,
-    /// Checks that could not tell, or were not asked, with the reason.
+    /// Checks that could not tell, were not asked or did not apply, with how they ended and the reason. Those for which the
+    /// recording has no facts at all are not among them.
     open: BTreeMap<String, String>,
     /// The exit status.
     exit_status: u64,
@@ -53,11 +54,16 @@ fn summary(document: &Value) -> Expected {
         findings: findings.map(|finding| (text(&finding["id"]), text(&finding["severity"]))).collect(),
         opengl: document["recommendation"]["opengl"].as_str().map(str::to_owned),
         open: checks
-            .filter(|check| check["reason"].is_string())
-            .map(|check| (text(&check["id"]), text(&check["reason"])))
+            .filter(|check| check["reason"].is_string() && !is_without_facts(check))
+            .map(|check| (text(&check["id"]), format!("{}: {}", text(&check["outcome"]), text(&check["reason"]))))
             .collect(),
         exit_status: document["exit_status"].as_u64().unwrap(),
     }
+}
+
+/// Whether a check only found that the recording says nothing of what it is about.
+fn is_without_facts(check: &Value) -> bool {
+    check["reason"].as_str().is_some_and(|reason| reason.starts_with("nothing was recorded for the probe"))
 }
 
 #[test]
@@ -88,6 +94,122 @@ fn every_recording_shows_what_it_is_kept_for() {
         let found = summary(&judge(&machine));
         assert!(found.findings.iter().any(|(found, _)| found == id), "{name}: {found:#?}");
     }
+}
+
+/// A key that casa-doctor does not know is passed over when a recording is read: the fact would be missing without a word.
+#[test]
+fn every_fact_of_a_recording_is_read() {
+    for machine in machines() {
+        let recording: Value = serde_json::from_slice(&fs::read(machine.join("facts.json")).unwrap()).unwrap();
+        let mut given = recording["facts"].clone();
+        given.as_object_mut().unwrap().remove("probes");
+        let mut lost = Vec::new();
+        compare(&given, &judge(&machine)["facts"], "", &mut lost);
+        assert!(lost.is_empty(), "{}: {lost:?}", machine.display());
+    }
+}
+
+fn compare(given: &Value, read: &Value, place: &str, lost: &mut Vec<String>) {
+    match (given, read) {
+        (Value::Object(given), Value::Object(read)) => {
+            for (key, value) in given {
+                compare(value, read.get(key).unwrap_or(&Value::String("not read".into())), &format!("{place}/{key}"), lost);
+            }
+        }
+        (Value::Array(given), Value::Array(read)) if given.len() == read.len() => {
+            for (index, (given, read)) in given.iter().zip(read).enumerate() {
+                compare(given, read, &format!("{place}/{index}"), lost);
+            }
+        }
+        (given, read) if given == read => {}
+        _ => lost.push(place.to_owned()),
+    }
+}
+
+/// No false alarm: a machine that is as it should be gives nothing above info.
+#[test]
+fn a_healthy_machine_alarms_nobody() {
+    for machine in machines() {
+        let name = machine.file_name().unwrap().to_str().unwrap();
+        if !name.starts_with("healthy") {
+            continue;
+        }
+        let found = summary(&judge(&machine));
+        let alarms: Vec<_> = found.findings.iter().filter(|(_, severity)| severity != "info").collect();
+        assert!(alarms.is_empty() && found.exit_status == 0, "{name}: {alarms:?}");
+    }
+}
+
+/// Checks of which no fact can be missing as long as their probe answers; without the probe they do not know.
+const KNOWS_WHEN_ASKED: &[&str] = &[
+    "config-display",
+    "config-duplicates",
+    "config-flags",
+    "config-generation",
+    "config-image-key",
+    "config-keys",
+    "config-layout",
+    "config-mounts",
+    "config-opengl",
+    "config-shared",
+    "config-substitution",
+    "config-syntax",
+    "config-user-file",
+    "dri-access",
+    "engine-answers",
+    "engine-present",
+    "gl-environment",
+    "nvidia-cdi",
+    "session-leftovers",
+    "session-nested",
+    "somaworkflow-commands",
+    "somaworkflow-configuration",
+    "somaworkflow-interpreter",
+    "ssh-identity-agent",
+    "ssh-mount",
+    "wsl-display",
+    "wsl-version",
+    "x11-connection",
+    "x11-isolation",
+    "xquartz-display",
+];
+
+/// Every finding is shown by a recording; beside it stand one in which the same check is content, and one in which it says
+/// that it does not know.
+#[test]
+fn every_finding_is_proven() {
+    let (mut found, mut passed) = (BTreeSet::new(), BTreeSet::new());
+    let (mut unknown, mut without_facts) = (BTreeSet::new(), BTreeSet::new());
+    for machine in machines() {
+        let document = judge(&machine);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        found.extend(document["findings"].as_array().unwrap().iter().map(|finding| text(&finding["id"])));
+        for check in document["checks"].as_array().unwrap() {
+            match check["outcome"].as_str().unwrap() {
+                "pass" => passed.insert(text(&check["id"])),
+                "unknown" if is_without_facts(check) => without_facts.insert(text(&check["id"])),
+                "unknown" => unknown.insert(text(&check["id"])),
+                _ => false,
+            };
+        }
+    }
+    let mut wrong = Vec::new();
+    for check in casa_doctor_checks::registry::checks() {
+        for kind in check.findings.iter().filter(|kind| !found.contains(kind.id)) {
+            wrong.push(format!("{}: no recording shows it", kind.id));
+        }
+        if !passed.contains(check.id) {
+            wrong.push(format!("{}: no recording of a healthy machine", check.id));
+        }
+        let may_lack = if KNOWS_WHEN_ASKED.contains(&check.id) { &without_facts } else { &unknown };
+        if !may_lack.contains(check.id) {
+            wrong.push(format!("{}: no recording in which it does not know", check.id));
+        }
+        if KNOWS_WHEN_ASKED.contains(&check.id) && unknown.contains(check.id) {
+            wrong.push(format!("{}: some fact can be missing after all: take it out of the list", check.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

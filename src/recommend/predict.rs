@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use casa_doctor_checks::facts::{Facts, ImageContents};
 
-use super::situation::{DisplayKind, NvidiaPath, ServerVendor, nvidia_path, server, server_vendor};
+use super::situation::{DisplayKind, NvidiaPath, ServerVendor, driver_trouble, nvidia_path, server, server_vendor};
 use super::{Basis, Confidence, OpenGl, Recommendation, Rejected};
 
 /// What a mode is expected to do here.
@@ -131,6 +131,13 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
         DisplayKind::Unreachable => verdict(Expected::Unsure, "the X server cannot be reached"),
         DisplayKind::Local | DisplayKind::Vnc => match server(facts).map(server_vendor) {
             Some(ServerVendor::Named(names)) if names.iter().any(|name| name == "mesa") => {
+                if let Some(trouble) = driver_trouble(facts) {
+                    return Verdict {
+                        mode: OpenGl::Container,
+                        outcome: Expected::Unsure,
+                        reason: format!("{trouble}, and the image's own driver for the same card may fare no better"),
+                    };
+                }
                 let known = if image.is_some() { Confidence::High } else { Confidence::Medium };
                 verdict(
                     Expected::Best(known),
@@ -177,6 +184,9 @@ fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
     };
     match display {
         DisplayKind::Local | DisplayKind::Wslg if drives => {
+            if let Some(trouble) = driver_trouble(facts) {
+                return verdict(Expected::Fails, format!("{trouble}, and the mode nv brings that very driver into the container"));
+            }
             let confidence = if doubts.is_empty() && contents(facts).is_some() { Confidence::High } else { Confidence::Medium };
             verdict(
                 Expected::Best(confidence),

@@ -1,6 +1,6 @@
 //! What the facts mean for OpenGL in the container: the display, the NVIDIA driver, the image.
 
-use casa_doctor_checks::facts::{Connection, EngineKind, Facts, Nvidia, Reach, ServerKind, XServer};
+use casa_doctor_checks::facts::{ChildEnd, Connection, EngineKind, Facts, Nvidia, Reach, ServerKind, XServer};
 
 /// The display as far as OpenGL is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +197,22 @@ fn glibc_gap(facts: &Facts) -> GlibcGap {
 }
 
 /// Whether the C library stands where casa-distro's way around a glibc gap looks for it.
+/// What went wrong when casa-doctor drew through GLX with this machine's own driver; `None` when it drew well, was not tried,
+/// or when a variable chose another driver than the X server asks for.
+pub(crate) fn driver_trouble(facts: &Facts) -> Option<&'static str> {
+    let chosen = facts.session.as_ref().is_some_and(|session| session.graphics_variables.contains_key("__GLX_VENDOR_LIBRARY_NAME"));
+    let glx = facts.glx.as_ref().filter(|_| !chosen)?;
+    match &glx.end {
+        ChildEnd::Signal { .. } => Some("this machine's own graphics driver crashed when casa-doctor drew with it"),
+        ChildEnd::TimedOut { .. } => Some("this machine's own graphics driver hung when casa-doctor drew with it"),
+        ChildEnd::Finished => {
+            let drawn = glx.result.iter().flat_map(|result| &result.contexts).filter_map(|context| context.draw.as_ref());
+            drawn.into_iter().any(|draw| draw.wrong > 0).then_some("this machine's own graphics driver draws wrong pixels")
+        }
+        ChildEnd::Exited { .. } | ChildEnd::NotStarted { .. } => None,
+    }
+}
+
 fn debian_family(facts: &Facts) -> bool {
     let machine = facts.machine.as_ref();
     let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());

@@ -233,3 +233,31 @@ fn nothing_is_recommended_for_a_display_that_is_not_known() {
     assert_eq!(predict(&facts), None);
     assert_eq!(predict(&Facts::default()), None);
 }
+
+#[test]
+fn a_driver_that_fails_on_the_machine_is_not_recommended_for_the_container() {
+    let child = |end, wrong| GlProbe {
+        end,
+        last_call: None,
+        stderr: Vec::new(),
+        duration_ms: 1,
+        result: Some(GlResult {
+            contexts: vec![GlContext { draw: Some(Draw { pixels: 4, wrong, ..Draw::default() }), ..GlContext::default() }],
+            ..GlResult::default()
+        }),
+    };
+    let hung = ChildEnd::TimedOut { limit_ms: 4000 };
+    for (probe, expected) in [
+        (child(ChildEnd::Finished, 0), OpenGl::Container),
+        (child(ChildEnd::Finished, 2), OpenGl::Software),
+        (child(hung.clone(), 0), OpenGl::Software),
+        (child(ChildEnd::Signal { number: 11, name: "SIGSEGV".into() }, 0), OpenGl::Software),
+    ] {
+        let facts = Facts { glx: Some(probe.clone()), ..healthy() };
+        assert_eq!(predict(&facts).unwrap().opengl, expected, "{probe:?}");
+    }
+    // What a variable chose is not what a container gets.
+    let mut facts = Facts { glx: Some(child(hung, 0)), session: Some(Session::default()), ..healthy() };
+    facts.session.as_mut().unwrap().graphics_variables.insert("__GLX_VENDOR_LIBRARY_NAME".into(), "crash".into());
+    assert_eq!(predict(&facts).unwrap().opengl, OpenGl::Container);
+}

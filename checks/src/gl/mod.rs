@@ -5,6 +5,7 @@ mod devices;
 mod drawing;
 mod glibc;
 mod manifests;
+mod misfit;
 mod renderer;
 mod software;
 mod variables;

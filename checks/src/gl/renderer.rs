@@ -1,5 +1,6 @@
 //! Who draws what a program shows on the display.
 
+use super::misfit::misfit;
 use super::{card_in_words, drawing_cards, is_yes, result, telling_lines, variable, x_server};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{DisplayName, Facts, GlContext, GlError, Gpu, ProbeId, Reach, ServerKind, XServer};
@@ -43,7 +44,7 @@ static INDIRECT: FindingKind = FindingKind {
     since: "0.1.0",
 };
 
-static NO_CONTEXT: FindingKind = FindingKind {
+pub(super) static NO_CONTEXT: FindingKind = FindingKind {
     id: "gl-no-context",
     code: "CD0213",
     severity: Severity::Warning,
@@ -98,6 +99,9 @@ fn failed(facts: &Facts, server: &XServer, error: &GlError) -> Outcome {
         return Outcome::Skipped("the X server was reached at first and then no more".into());
     }
     let evidence = format!("{}: {}", error.call, error.message);
+    if let Some(finding) = misfit(facts, server) {
+        return Outcome::Findings(vec![finding.evidence(evidence)]);
+    }
     // What the server answers to a request for an indirect context, which is what libGL tries when the direct driver does not
     // load. On a local display the driver is then the matter; elsewhere indirect rendering is all that could be had.
     let refused = error.message.starts_with("BadValue") && error.message.contains("X_GLXCreate");
@@ -158,7 +162,7 @@ fn no_context(facts: &Facts) -> Finding {
     .advise(software)
 }
 
-fn display_evidence(facts: &Facts, finding: Finding) -> Finding {
+pub(super) fn display_evidence(facts: &Facts, finding: Finding) -> Finding {
     match facts.x11.as_ref().and_then(|x11| x11.display.as_ref()) {
         Some(DisplayName { text, reach: Reach::Loopback, .. }) => {
             finding.evidence(format!("DISPLAY={text} leads to another machine's screen through ssh"))
@@ -170,7 +174,7 @@ fn display_evidence(facts: &Facts, finding: Finding) -> Finding {
     }
 }
 
-fn stderr_evidence(facts: &Facts, finding: Finding) -> Finding {
+pub(super) fn stderr_evidence(facts: &Facts, finding: Finding) -> Finding {
     let lines = facts.glx.as_ref().map(|run| telling_lines(&run.stderr)).unwrap_or_default();
     lines.into_iter().fold(finding, Finding::evidence)
 }

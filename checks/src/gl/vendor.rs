@@ -73,8 +73,9 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Findings(vec![advise_software(finding, contents)]);
     }
     let finding = match supply(facts) {
+        // What the mode nv is for, and what is recommended then: nothing is wrong.
         Supply::Yes => finding
-            .severity(Severity::Warning)
+            .severity(Severity::Info)
             .evidence("this machine has NVIDIA's driver, so the mode nv can bring the library into the container")
             .advise("Start programs in the mode nv. The mode container does not work with this X server."),
         Supply::No(reason) => advise_software(finding.evidence(format!("the mode nv cannot bring it: {reason}")), contents),
@@ -125,7 +126,12 @@ fn supply(facts: &Facts) -> Supply {
         Some(Nvidia { kernel_version: Some(kernel), user_version: Some(user), .. }) if kernel != user => {
             Supply::No(format!("the kernel runs version {kernel} of the driver, and the libraries are of version {user}"))
         }
-        Some(Nvidia { kernel_version: Some(_), user_version: Some(_), .. }) => Supply::Yes,
+        Some(Nvidia { kernel_version: Some(_), user_version: Some(_), nodes, .. }) => {
+            match nodes.iter().find(|node| !node.usable) {
+                Some(node) => Supply::No(format!("you may not open {}", node.path.display())),
+                None => Supply::Yes,
+            }
+        }
         Some(Nvidia { user_version: None, .. }) => Supply::No("this machine does not have NVIDIA's OpenGL libraries".into()),
         Some(_) => Supply::No("the kernel of this machine does not run NVIDIA's driver".into()),
         None => Supply::No("this machine has no NVIDIA driver".into()),
@@ -185,7 +191,7 @@ mod tests {
     #[test]
     fn nv_supplies_the_library_of_a_sound_driver() {
         let nvidia = driver("550.163.01", Some("550.163.01"));
-        assert_eq!(severity(&machine(&["nvidia"], image(&["mesa"], true), nvidia)), Severity::Warning);
+        assert_eq!(severity(&machine(&["nvidia"], image(&["mesa"], true), nvidia)), Severity::Info);
     }
 
     #[test]

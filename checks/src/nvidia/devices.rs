@@ -83,11 +83,12 @@ fn missing(nvidia: &Nvidia, gpu: &Gpu) -> Option<Vec<String>> {
 fn absent(facts: &Facts, gpu: &Gpu, version: &str, names: &[String]) -> Finding {
     let some_card = gpu.nvidia.iter().flat_map(|nvidia| &nvidia.nodes).any(is_card);
     let control = names.iter().any(|name| name == CONTROL);
+    let verb = if names.len() == 1 { "does" } else { "do" };
     let names = names.iter().map(|name| format!("/dev/{name}")).collect::<Vec<_>>().join(", ");
     let mut finding = MISSING
         .found()
         .severity(if some_card && !control { Severity::Warning } else { Severity::Error })
-        .title(format!("NVIDIA's driver is loaded, but {names} does not exist"))
+        .title(format!("NVIDIA's driver is loaded, but {names} {verb} not exist"))
         .evidence(format!("/proc/driver/nvidia/version: the kernel runs {version}"))
         .evidence(format!("not there: {names}"));
     if let Some(container) = facts.session.as_ref().and_then(|session| session.inside_container.as_deref()) {
@@ -120,8 +121,8 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
     let by_cgroup = closed.iter().any(|node| node.refused_by_cgroup);
     let finding = closed.iter().fold(PERMISSION.found(), |finding, node| finding.evidence(in_words(node)));
     let finding = gpu.job.iter().fold(finding, |finding, job| {
-        let cards = job.gpus.as_ref().map_or_else(|| "none is named".to_owned(), |gpus| format!("cards: {gpus}"));
-        finding.evidence(format!("this is a job of {}; {cards}", job.scheduler))
+        let cards = job.gpus.as_ref().map_or_else(|| "was given no card".to_owned(), |gpus| format!("was given the cards {gpus}"));
+        finding.evidence(format!("this is a job of {}, which {cards}", job.scheduler))
     });
     if one_card_is_open && !control_is_closed {
         let finding = finding.severity(Severity::Info).title("Some of the NVIDIA cards are closed to you");

@@ -50,7 +50,7 @@ fn run(facts: &Facts) -> Outcome {
         Some(severity) => KIND.found().severity(severity).title(title(&entries)),
     };
     Outcome::of(vec![entries.into_iter().fold(finding, |finding: Finding, (entry, guest)| {
-        finding.evidence(format!("the access list (xhost) has {entry}: {}", guest.who)).advise_command(
+        finding.evidence(format!("the access list (xhost) has \"{entry}\", which is {}", guest.who)).advise_command(
             format!("Remove the entry, unless it is meant: {}.", guest.who),
             format!("xhost {}", shell_word(&format!("-{entry}"))),
         )

@@ -49,7 +49,7 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
     if sight.is_forwarded() {
         return of_forwarded(sight, finding);
     }
-    let finding = of_file(sight.x11, finding);
+    let finding = of_compositor(sight, of_file(sight.x11, finding));
     let finding = match sight.reach() {
         Reach::Remote => finding.advise(format!("Log in from {} with ssh -Y: that brings the cookie along.", sight.host())),
         _ if rejected => finding.advise("Log out and in again, or open a new terminal on the desktop: it knows the new cookie."),
@@ -57,7 +57,7 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
     };
     match sight.session().and_then(|session| session.user.as_deref()) {
         Some(user) if sight.reach() == Reach::Local => finding.advise_command(
-            "Or allow your own user, and nobody else, in a terminal of the desktop where windows do open.",
+            "Allow your own user, and nobody else, in a terminal of the desktop where windows do open.",
             format!("xhost +si:localuser:{}", shell_word(user)),
         ),
         _ => finding.advise("Log out of the desktop and in again: that makes a new cookie and writes it where programs look."),
@@ -99,6 +99,18 @@ pub(super) fn of_programs(facts: &Facts, x11: &X11, server: &XServer) -> Option<
     } else {
         finding.advise("A new terminal on the desktop knows it by itself; casa-doctor run hands it to the container.")
     })
+}
+
+/// Some compositors of Wayland start an X server and give its cookie to nobody but their own programs.
+fn of_compositor(sight: Sight<'_>, finding: Finding) -> Finding {
+    let wayland = sight.session().is_some_and(|session| session.session_type.as_deref() == Some("wayland"));
+    let none = sight.x11.cookies.iter().all(|file| !matches!(file.state, CookieState::Entries { .. }));
+    if !(wayland && none && sight.reach() == Reach::Local) {
+        return finding;
+    }
+    finding.evidence(
+        "this is a session of Wayland, whose X server takes its cookie from the compositor; none was found in the usual places",
+    )
 }
 
 fn is_refusal(kind: Kind) -> bool {

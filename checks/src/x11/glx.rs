@@ -47,15 +47,17 @@ fn run(facts: &Facts) -> Outcome {
         .evidence(format!("{}: {} extensions, GLX is not among them", server.address, server.extensions.len()))
         .evidence(format!("the X server is by \"{}\", release {}", server.vendor, server.release))
         .advise_command("Draw in software, which needs no GLX.", "casa-doctor run --opengl software -- COMMAND");
+    // Where nobody can change it, and the mode software is the one that is recommended, nothing is wrong.
+    let as_it_must_be = matches!(server.kind, ServerKind::Nxagent | ServerKind::Xquartz);
+    let finding = if as_it_must_be { finding.severity(Severity::Info) } else { finding };
     Outcome::of(vec![match server.kind {
         ServerKind::Xvnc => {
             finding.advise("Or install the software OpenGL that the VNC server loads (package libgl1-mesa-dri, or mesa-dri-drivers), and start the session anew.")
         }
         ServerKind::Nxagent => finding.advise("x2go has old GLX at best: keep to the software mode there."),
-        ServerKind::Xquartz => finding.advise_command(
-            "Or switch indirect OpenGL on in XQuartz, then quit and start it again; it stays slow and old.",
-            "defaults write org.xquartz.X11 enable_iglx -bool true",
-        ),
+        ServerKind::Xquartz => {
+            finding.advise("Leave enable_iglx of XQuartz alone: the OpenGL that it switches on is too old for the image, and programs crash.")
+        }
         _ => finding.advise("Or start the X server with GLX: the option +extension GLX, and its package of OpenGL drivers."),
     }])
 }
@@ -74,7 +76,11 @@ mod tests {
         assert_eq!((finding.kind.id, finding.severity), ("x11-glx-missing", Severity::Warning));
         assert!(told(&finding).contains("--opengl software"));
         server.kind = ServerKind::Xvnc;
-        assert!(told(&only_finding(&CHECK, &facts(connected(server)))).contains("libgl1-mesa-dri"));
+        assert!(told(&only_finding(&CHECK, &facts(connected(server.clone())))).contains("libgl1-mesa-dri"));
+        for kind in [ServerKind::Nxagent, ServerKind::Xquartz] {
+            server.kind = kind;
+            assert_eq!(only_finding(&CHECK, &facts(connected(server.clone()))).severity, Severity::Info);
+        }
     }
 
     #[test]

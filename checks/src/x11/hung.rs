@@ -22,6 +22,9 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
     let forwarded = sight.is_forwarded();
     let title = match sight.failure.kind {
         Kind::BacklogFull => "The X server has stopped accepting connections: its queue is full",
+        Kind::ConnectTimeout | Kind::HandshakeTimeout if sight.reach() == Reach::Launchd => {
+            "XQuartz does not answer at the socket of macOS that should start it"
+        }
         Kind::ConnectTimeout => "The X server's port on this machine does not answer: its queue is full",
         Kind::ReplyTimeout => "The X server accepts us and then does not answer requests",
         _ if forwarded => "The forwarded display does not answer: the ssh connection or the X server at its other end hangs",

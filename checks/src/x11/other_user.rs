@@ -65,12 +65,12 @@ fn advise(sight: Sight<'_>, session: &Session, finding: Finding) -> Finding {
     let display = shell_word(sight.display());
     match sight.reach() {
         Reach::Local => finding.advise_command(
-            "Or let the owner of the display allow this user, in a terminal of the session that the display belongs to.",
+            "Let the owner of the display allow this user, in a terminal of the session that the display belongs to.",
             format!("xhost +si:localuser:{user}"),
         ),
         // The server sees a connection of its own ssh, whoever is behind it: only the cookie helps.
         _ => finding.advise_command(
-            "Or let the owner of the display hand the cookie over, in a terminal of his or her session.",
+            "Let the owner of the display hand the cookie over, in a terminal of his or her session.",
             format!("xauth extract - {display} | sudo -u {user} xauth merge -"),
         ),
     }

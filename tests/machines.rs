@@ -160,6 +160,7 @@ const KNOWS_WHEN_ASKED: &[&str] = &[
     "engine-present",
     "gl-environment",
     "nvidia-cdi",
+    "plugin-answers",
     "session-leftovers",
     "session-nested",
     "somaworkflow-commands",
@@ -192,6 +193,11 @@ fn every_finding_is_proven() {
                 _ => false,
             };
         }
+    }
+    // What a plug-in finds has the id that the plug-in gives it.
+    let known: BTreeSet<_> = casa_doctor_checks::registry::finding_kinds().map(|(kind, _)| kind.id.to_owned()).collect();
+    if !found.is_subset(&known) {
+        found.insert("plugin-finding".to_owned());
     }
     let mut wrong = Vec::new();
     for check in casa_doctor_checks::registry::checks() {

@@ -170,6 +170,11 @@ fn environments_below(host: &dyn Host, base: &Path) -> Vec<Place> {
     places
 }
 
+/// Whether a directory is that of an environment, in either layout.
+pub(crate) fn is_environment(host: &dyn Host, directory: &Path) -> bool {
+    place_at(host, directory).is_some()
+}
+
 /// The environment in this directory, if it is one. Of two layouts the first one counts.
 fn place_at(host: &dyn Host, directory: &Path) -> Option<Place> {
     let file = LAYOUTS.iter().map(|layout| directory.join(layout)).find(|file| stands(host, file))?;

@@ -17,6 +17,6 @@ pub(crate) use hide::{has_url_password, hide_secrets, is_secret_name};
 pub(crate) use home::container_home;
 pub(crate) use image_path::{ImageLookUp, look_up_image};
 pub(crate) use load::{Loaded, combine, load, user_directory, user_file};
-pub(crate) use locate::{LocateError, Place, locate};
+pub(crate) use locate::{LocateError, Place, is_environment, locate};
 pub(crate) use read::read_config;
 pub(crate) use substitute::{expand_variables, substitute};

@@ -120,7 +120,16 @@ pub(crate) struct RunArgs {
     /// Another engine than the first one on PATH: apptainer, singularity, or the path of one
     #[arg(long, value_name = "NAME")]
     pub(crate) engine: Option<String>,
-    /// The command and its arguments
+    /// An option for the engine, such as --engine-option=--writable-tmpfs; may be given several times
+    #[arg(long = "engine-option", value_name = "OPT", allow_hyphen_values = true)]
+    pub(crate) engine_options: Vec<String>,
+    /// Start the engine as root, through sudo
+    #[arg(long)]
+    pub(crate) root: bool,
+    /// Say nothing about the reason when the command fails
+    #[arg(long)]
+    pub(crate) no_diagnosis: bool,
+    /// The command and its arguments; a shell without one
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
 }

@@ -1,7 +1,10 @@
 //! The command line: reads it, calls the parts in their order, tells the exit status.
 
 mod args;
+mod death;
 mod diagnose;
+mod image_cache;
+mod link;
 mod offline;
 mod repair;
 mod run;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use self::args::{Cli, Command, Options};
+use self::link::Asked;
 use crate::host::{Host, LiveHost};
 use crate::output;
 use crate::probes::child;
@@ -19,7 +23,16 @@ use crate::report::ExitStatus;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let words = match link::asked(&LiveHost, &words) {
+        Asked::CommandLine => words,
+        Asked::Launch(words) => words,
+        Asked::Nothing(reason) => {
+            output::notice(&reason);
+            return ExitStatus::NotStarted.into();
+        }
+    };
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error; clap gives 2 for wrong usage.

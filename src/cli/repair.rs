@@ -78,7 +78,7 @@ pub(super) fn fix(
     }
     let request = Request::new(mode, command);
     let launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started)?;
-    let status = run::start(host.as_ref(), options, &launch)?;
+    let status = run::start(host.as_ref(), options, &after.facts, &launch, true)?;
     if !human {
         document.launch = Some(launch_doc(&launch, Some(i32::from(status.code()))));
         document.exit_status = status;

@@ -1,25 +1,29 @@
 //! `casa-doctor run`: just the launch.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
+use casa_doctor_checks::facts::{Connection, Environment, Facts, Image, ProbeId};
 
 use super::args::{Format, Options, RunArgs};
+use super::death::{self, Death};
 use super::diagnose::{context, request};
-use super::{Failure, deliver};
+use super::{Failure, deliver, image_cache};
 use crate::casa_distro;
 use crate::catalog::Selection;
 use crate::host::Host;
-use crate::launch::{self, Plan, Request, Settings};
+use crate::launch::{self, LaunchError, Plan, Request, Settings};
 use crate::output;
 use crate::probes::collect;
+use crate::recommend::situation::{NvidiaPath, nvidia_path};
 use crate::recommend::{OpenGl, memory, predict};
 use crate::report::{ExitStatus, json};
 
-/// Probes without which a launch is worked out all the same: they cost more than they tell.
-const NOT_FOR_A_LAUNCH: [ProbeId; 7] =
-    [ProbeId::Engines, ProbeId::Image, ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
+/// Probes without which no launch is worked out. The others cost more than they tell, or are asked for by a mode.
+const FOR_A_LAUNCH: [ProbeId; 6] =
+    [ProbeId::Machine, ProbeId::Session, ProbeId::Environment, ProbeId::X11, ProbeId::Gpu, ProbeId::SshAgent];
 
 /// Starts a command in the container and hands on its status.
 pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Result<ExitStatus, Failure> {
@@ -32,7 +36,8 @@ pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Resu
         env: args.variables,
         image: args.image,
         engine: args.engine.map(OsString::from),
-        options: Vec::new(),
+        options: args.engine_options,
+        root: args.root,
         command: args.command,
     };
     let plan = plan(host.as_ref(), environment, &facts, &request).map_err(Failure::not_started)?;
@@ -44,11 +49,11 @@ pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Resu
         deliver(options, &text)?;
         return Ok(ExitStatus::Clean);
     }
-    start(host.as_ref(), options, &plan)
+    start(host.as_ref(), options, &facts, &plan, !args.no_diagnosis)
 }
 
-/// Starts what was planned.
-pub(super) fn start(host: &dyn Host, options: &Options, plan: &Plan) -> Result<ExitStatus, Failure> {
+/// Starts what was planned, and with `explains` says what may be the reason when it dies.
+pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Plan, explains: bool) -> Result<ExitStatus, Failure> {
     if !options.quiet {
         for warning in &plan.warnings {
             output::notice(warning);
@@ -59,8 +64,26 @@ pub(super) fn start(host: &dyn Host, options: &Options, plan: &Plan) -> Result<E
             }
         }
     }
-    let ended = launch::launch(host, plan).map_err(Failure::not_started)?;
-    Ok(ExitStatus::of_exit(ended.status))
+    let started = Instant::now();
+    let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
+    match launch::launch(host, plan) {
+        Ok(launch::Ended { status, stderr, by_signal }) => {
+            let death = Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(plan, started.elapsed()) };
+            if let Some(text) = of(death) {
+                output::notice(&text);
+            }
+            Ok(ExitStatus::of_exit(status))
+        }
+        Err(error) => {
+            // What the engine was not even asked for has its whole reason in the error.
+            let stderr = if let LaunchError::NotStarted { stderr, .. } = &error { Some(stderr.clone()) } else { None };
+            let told = stderr.and_then(|stderr| of(Death { stderr, ..Death::new(plan, started.elapsed()) }));
+            Err(Failure::not_started(match told {
+                Some(text) => anyhow::anyhow!("{error:#}\ncasa-doctor: {text}"),
+                None => error.into(),
+            }))
+        }
+    }
 }
 
 /// Works out a launch of an environment.
@@ -97,38 +120,77 @@ pub(super) fn environment(facts: &Facts) -> Result<&Environment, Failure> {
 }
 
 /// What a launch needs to know of the machine, and the mode: the one that was asked for, else the one that was decided for
-/// this machine and this display, else the one that is predicted from a full look.
+/// this machine and this display, else the one that is predicted.
 fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Result<(Facts, OpenGl), Failure> {
-    let context = context(host, options);
-    let mut light = request(options, args.environment.clone(), &Selection::default());
-    let reason = "a launch does not need it";
-    let asked = args.opengl.map(OpenGl::from);
-    // The driver's libraries and the image's own software OpenGL are looked at only by the modes that use them.
-    let kept = |probe: ProbeId| match probe {
-        ProbeId::Engines => asked == Some(OpenGl::Nv),
-        ProbeId::Image => asked == Some(OpenGl::Software),
-        _ => false,
-    };
-    light.skip.extend(NOT_FOR_A_LAUNCH.into_iter().filter(|probe| !kept(*probe)).map(|probe| (probe, reason.to_owned())));
-    let facts = collect(&context, &light).map_err(Failure::not_started)?;
-    if let Some(mode) = asked {
-        return Ok((facts, mode));
+    let mut facts = look(host, options, args, &FOR_A_LAUNCH)?;
+    let mut mode = args.opengl.map(OpenGl::from);
+    let blind = args.no_gui || headless(&facts);
+    if mode.is_none() && !blind {
+        mode = decided(&facts);
     }
-    if args.no_gui {
-        return Ok((facts, OpenGl::Container));
+    // Without a display and without NVIDIA's driver there is nothing to choose; else the image and the engine have a say.
+    let nvidia = facts.gpu.as_ref().is_some_and(|gpu| gpu.nvidia.is_some());
+    let chooses = mode.is_none() && (nvidia || !blind);
+    if mode == Some(OpenGl::Nv) || (chooses && nvidia) {
+        let more = look(host, options, args, &[ProbeId::Environment, ProbeId::Engines])?;
+        facts.probes.extend(more.probes.get(&ProbeId::Engines).cloned().map(|run| (ProbeId::Engines, run)));
+        facts.engines = more.engines;
     }
-    if let Some(mode) = decided(&facts)
-        && mode == OpenGl::Container
-    {
-        return Ok((facts, mode));
+    // What is inside another image than the configured one is not known.
+    if args.image.is_none() && (chooses || matches!(mode, Some(OpenGl::Nv | OpenGl::Software))) {
+        look_into_image(host, options, args, &mut facts)?;
     }
-    let full =
-        collect(&context, &request(options, args.environment.clone(), &Selection::default())).map_err(Failure::not_started)?;
-    let mode = decided(&full).or_else(|| predict(&full).map(|found| found.opengl)).unwrap_or(OpenGl::Container);
+    let mode = mode.or_else(|| if blind { computing(&facts) } else { predict(&facts).map(|found| found.opengl) });
+    let mode = mode.unwrap_or(OpenGl::Container);
     if options.verbose {
         output::notice(&format!("OpenGL mode \"{}\" is used", mode.word()));
     }
-    Ok((full, mode))
+    Ok((facts, mode))
+}
+
+/// The mode of a launch that draws nothing: NVIDIA's driver where it can be used, for computing, as stock casa_distro does.
+fn computing(facts: &Facts) -> Option<OpenGl> {
+    matches!(nvidia_path(facts), NvidiaPath::Coherent { .. }).then_some(OpenGl::Nv)
+}
+
+/// Runs these probes and no others.
+fn look(host: &Arc<dyn Host>, options: &Options, args: &RunArgs, wanted: &[ProbeId]) -> Result<Facts, Failure> {
+    let mut light = request(options, args.environment.clone(), &Selection::default());
+    let others = ProbeId::ALL.iter().copied().filter(|probe| !wanted.contains(probe));
+    light.skip.extend(others.map(|probe| (probe, "a launch does not need it".to_owned())));
+    collect(&context(host, options), &light).map_err(Failure::not_started)
+}
+
+/// Learns what is inside the image: from an earlier launch, else by looking.
+fn look_into_image(host: &Arc<dyn Host>, options: &Options, args: &RunArgs, facts: &mut Facts) -> Result<(), Failure> {
+    if let Some(path) = configured_image(host.as_ref(), facts)
+        && let Some(contents) = image_cache::recall(host.as_ref(), &path)
+    {
+        let known =
+            Image { path: path.clone(), exists: Some(true), used: Some(path), contents: Some(contents), ..Image::default() };
+        facts.image = Some(known);
+        return Ok(());
+    }
+    let more = look(host, options, args, &[ProbeId::Environment, ProbeId::Image])?;
+    facts.probes.extend(more.probes.get(&ProbeId::Image).cloned().map(|run| (ProbeId::Image, run)));
+    facts.image = more.image;
+    if let Some(image) = &facts.image {
+        image_cache::remember(host.as_ref(), image);
+    }
+    Ok(())
+}
+
+/// The image that a launch would take.
+fn configured_image(host: &dyn Host, facts: &Facts) -> Option<PathBuf> {
+    let environment = facts.environment.as_ref()?.found.as_ref()?;
+    let loaded = casa_distro::load(host, &environment.directory).ok()?;
+    let settings = Settings::from_merged(&environment.directory, &loaded.merged);
+    casa_distro::look_up_image(host, &environment.directory, settings.image.as_deref()?).used
+}
+
+/// Whether there is no display at all.
+fn headless(facts: &Facts) -> bool {
+    facts.x11.as_ref().is_some_and(|x11| matches!(x11.connection, Connection::NoDisplay))
 }
 
 /// The mode that an earlier `--fix` decided on for this machine and this kind of display.

@@ -23,6 +23,10 @@ use crate::casa_distro::look_up_image;
 use crate::host::{Access, Host};
 use crate::recommend::OpenGl;
 
+/// The engine has bash replace the prompt of the image's settings by its own name, at the first prompt.
+#[cfg(unix)]
+const OWN_PROMPT: &[u8] = b"case \"${PROMPT_COMMAND-}\" in PS1=*) unset PROMPT_COMMAND ;; esac\n";
+
 /// The dialect of both.
 pub(super) struct Apptainer;
 
@@ -106,7 +110,8 @@ impl Dialect for Apptainer {
     #[cfg(unix)]
     fn scripts(&self, plan: &Plan) -> Vec<(&'static str, Vec<u8>)> {
         let odd = plan.env.iter().filter(|(_, value)| value.to_str().is_none());
-        vec![(START, [script::tell_start(), script::exports(odd), script::exec(&plan.command)].concat())]
+        let prompt = if plan.command.is_empty() { OWN_PROMPT } else { b"" };
+        vec![(START, [script::tell_start(), script::exports(odd), prompt.to_vec(), script::exec(&plan.words())].concat())]
     }
 
     /// The engine passes signals on to the first process of the container only, and only without a terminal; that process is usually

@@ -24,12 +24,14 @@ mod script;
 mod settings;
 mod show;
 mod variables;
+#[cfg(unix)]
+mod witness;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use plan::{Plan, plan};
-pub(crate) use run::launch;
+pub(crate) use run::{Ended, launch};
 pub(crate) use settings::Settings;
 
 use crate::recommend::OpenGl;
@@ -51,6 +53,8 @@ pub(crate) struct Request {
     pub(crate) engine: Option<OsString>,
     /// Options for the engine besides those of the configuration.
     pub(crate) options: Vec<String>,
+    /// Whether the engine is started as root, through sudo.
+    pub(crate) root: bool,
     /// The command and its arguments; a shell when empty.
     pub(crate) command: Vec<OsString>,
 }
@@ -58,7 +62,7 @@ pub(crate) struct Request {
 impl Request {
     /// A command with a display and nothing special.
     pub(crate) fn new(opengl: OpenGl, command: Vec<OsString>) -> Self {
-        Self { opengl, gui: true, cwd: None, env: Vec::new(), image: None, engine: None, options: Vec::new(), command }
+        Self { opengl, gui: true, cwd: None, env: Vec::new(), image: None, engine: None, options: Vec::new(), root: false, command }
     }
 }
 
@@ -74,6 +78,9 @@ pub(crate) enum LaunchError {
     /// The one that was asked for is not there.
     #[error("the container engine {} was not found", .0.display())]
     EngineMissing(OsString),
+    /// `--root` without sudo.
+    #[error("sudo was not found on PATH, so the engine cannot be started as root")]
+    NoSudo,
     /// One that casa_distro 3 cannot run either.
     #[error("casa-doctor starts containers with apptainer or singularity only, not with {}, as casa_distro 3 does", .0.display())]
     EngineNotSupported(OsString),
@@ -121,6 +128,8 @@ pub(crate) enum LaunchError {
         engine: PathBuf,
         /// Its exit status, as a shell gives it.
         status: i32,
+        /// What it wrote to standard error, as far as it could be read.
+        stderr: String,
     },
 }
 

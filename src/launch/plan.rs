@@ -19,6 +19,9 @@ use crate::recommend::OpenGl;
 /// well work.
 const OWN_CONTAINERS: [&str; 3] = ["casa-distro", "apptainer", "singularity"];
 
+/// What is started when no command is given. Every casa-distro image has it.
+const SHELL: &str = "bash";
+
 /// A launch, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -28,6 +31,10 @@ pub(crate) struct Plan {
     pub(crate) kind: EngineKind,
     /// The OpenGL mode.
     pub(crate) mode: OpenGl,
+    /// Whether programs get the display.
+    pub(crate) gui: bool,
+    /// Words before the engine's program: those of sudo.
+    pub(super) through: Vec<OsString>,
     /// Variables of the container, besides those of the engine.
     pub(crate) env: BTreeMap<String, OsString>,
     /// Changes to the environment of the engine's process: values to set, names to remove.
@@ -48,7 +55,7 @@ pub(crate) struct Plan {
     pub(super) tail: Vec<OsString>,
     /// The image: a file, or a name.
     pub(crate) image: PathBuf,
-    /// The command and its arguments.
+    /// The command and its arguments; empty for a shell.
     pub(crate) command: Vec<OsString>,
 }
 
@@ -77,7 +84,8 @@ impl Plan {
 
     /// The argument vector of a launch whose private files are made.
     pub(super) fn argv_with(&self, places: Option<Places<'_>>) -> Vec<OsString> {
-        let mut argv = vec![self.engine.clone().into_os_string()];
+        let mut argv = self.through.clone();
+        argv.push(self.engine.clone().into_os_string());
         argv.extend(self.head.iter().cloned());
         for bind in &self.binds {
             let cookie = places
@@ -93,8 +101,13 @@ impl Plan {
         argv.extend(self.tail.iter().cloned());
         argv.push(self.image.clone().into());
         argv.extend(places.map(|places| self.dialect().start(places)).unwrap_or_default());
-        argv.extend(self.command.iter().cloned());
+        argv.extend(self.words());
         argv
+    }
+
+    /// What is started: the command, or the shell.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        if self.command.is_empty() { vec![SHELL.into()] } else { self.command.clone() }
     }
 
     /// How its engine is spoken to.
@@ -161,11 +174,12 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         home_in_container: &home_in_container,
     };
     let words = dialect.words(&wanted, &mut env, &mut told)?;
-    let command = if request.command.is_empty() { vec!["bash".into()] } else { request.command.clone() };
     Ok(Plan {
         engine: engine.path,
         kind: engine.kind,
         mode: request.opengl,
+        gui: request.gui,
+        through: through_sudo(host, request, &words.process_env)?,
         env,
         process_env: words.process_env,
         warnings: told.warnings,
@@ -176,8 +190,28 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         binds: binds.into_list(),
         tail: words.tail,
         image,
-        command,
+        command: request.command.clone(),
     })
+}
+
+/// The words that start the engine as root. sudo takes the environment away but for what it is told by name, so that no value stands
+/// in an argument.
+fn through_sudo(
+    host: &dyn Host,
+    request: &Request,
+    process_env: &BTreeMap<OsString, Option<OsString>>,
+) -> Result<Vec<OsString>, LaunchError> {
+    if !request.root || host.identity().uid == Some(0) {
+        return Ok(Vec::new());
+    }
+    let sudo = host.which("sudo".as_ref()).ok_or(LaunchError::NoSudo)?;
+    let names: Vec<_> = process_env.iter().filter(|(_, value)| value.is_some()).filter_map(|(name, _)| name.to_str()).collect();
+    let mut words = vec![sudo.into_os_string()];
+    if !names.is_empty() {
+        words.push(format!("--preserve-env={}", names.join(",")).into());
+    }
+    words.push("--".into());
+    Ok(words)
 }
 
 fn refuse_inside_container(host: &dyn Host, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), LaunchError> {

@@ -8,31 +8,44 @@ use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
+use rustix::process::{Pid, Signal, getpgrp, getpid, getsid, kill_process};
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
 
 use super::dialect::Dialect;
 use super::private::Private;
-use crate::host::Host;
+use super::witness::Streams;
+use crate::host::{Command, Host};
 
-/// The keyboard sends these to the whole group: the program in the container decides what they mean, so we only wait on.
-const LEFT_TO_THE_PROGRAM: [i32; 2] = [SIGINT, SIGQUIT];
+/// The keyboard sends these to everything in the foreground, so that the program has them already. From a process they are meant for
+/// whoever was started, and are passed on.
+const OF_THE_KEYBOARD: [i32; 3] = [SIGINT, SIGQUIT, SIGTSTP];
 
-/// These are sent to us alone, so they are passed on.
-const FORWARDED: [i32; 2] = [SIGTERM, SIGHUP];
+/// These are sent to us, so they are passed on. The kernel tells the end of a terminal to the first process there alone.
+const SENT_TO_US: [i32; 5] = [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT];
+
+/// Those that stop or continue a program and do not end it.
+const NOT_ENDING: [i32; 3] = [SIGCHLD, SIGTSTP, SIGCONT];
 
 /// While a signal could not be handed over because the command is not there yet, it is tried this often.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// A program that got a signal and ends so much later has another reason.
+const BECAUSE_OF_A_SIGNAL: Duration = Duration::from_secs(5);
+
+/// How long `sudo` may take to pass a signal on.
+const SUDO_LIMIT: Duration = Duration::from_secs(5);
 
 /// Helpers of the engine that serve the image's filesystem: they end with the container.
 const FILESYSTEM_HELPERS: [&str; 4] = ["squashfuse", "fuse2fs", "fuse-overlayfs", "gocryptfs"];
 
 /// Signals while a container runs. Outside of that they do what they always do.
 pub(super) struct Watch {
-    signals: Signals,
+    signals: SignalsInfo<WithOrigin>,
     idle: Arc<AtomicBool>,
 }
 
@@ -41,7 +54,7 @@ impl Watch {
     pub(super) fn start(host: &dyn Host) -> io::Result<Self> {
         static IDLE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
         let ignored = ignored(host);
-        let watched: Vec<_> = LEFT_TO_THE_PROGRAM.into_iter().chain(FORWARDED).filter(|signal| !ignored.contains(signal)).collect();
+        let watched: Vec<_> = OF_THE_KEYBOARD.into_iter().chain(SENT_TO_US).filter(|signal| !ignored.contains(signal)).collect();
         let idle = match IDLE.get() {
             Some(idle) => Arc::clone(idle),
             None => {
@@ -53,14 +66,14 @@ impl Watch {
                 Arc::clone(IDLE.get_or_init(|| idle))
             }
         };
-        let signals = Signals::new(watched.into_iter().chain([SIGCHLD]))?;
+        let signals = SignalsInfo::new(watched.into_iter().chain([SIGCHLD]))?;
         idle.store(false, Ordering::SeqCst);
         Ok(Self { signals, idle })
     }
 
     /// A signal that came before anything was started and means that nothing should be.
     pub(super) fn already_ended(&mut self) -> Option<i32> {
-        self.signals.pending().find(|signal| *signal != SIGCHLD)
+        self.signals.pending().map(|origin| origin.signal).find(|signal| !NOT_ENDING.contains(signal))
     }
 
     /// Starts the engine and waits for its end. `dialect` tells how signals reach the command.
@@ -70,27 +83,35 @@ impl Watch {
         dialect: &dyn Dialect,
         argv: &[OsString],
         env: &Environment,
+        streams: Streams,
         private: &Private,
     ) -> io::Result<End> {
-        let mut child = spawn(argv, env)?;
+        let mut child = spawn(argv, env, streams)?;
         let engine = i32::try_from(child.id()).map_err(io::Error::other)?;
         let mut pending = BTreeSet::new();
-        let mut signal = None;
+        let mut ending: Option<(i32, Instant)> = None;
         loop {
-            let came: Vec<i32> = if pending.is_empty() {
+            let came: Vec<Origin> = if pending.is_empty() {
                 self.signals.wait().collect()
             } else {
                 std::thread::sleep(RETRY);
                 self.signals.pending().collect()
             };
-            // The one that came first: later ones are impatience.
-            signal = signal.or_else(|| came.iter().copied().find(|signal| *signal != SIGCHLD));
-            pending.extend(came.into_iter().filter(|signal| FORWARDED.contains(signal)));
+            for origin in came.iter().filter(|origin| !NOT_ENDING.contains(&origin.signal)) {
+                // Of several the first one is the reason, and the last one tells when.
+                let first = ending.map_or(origin.signal, |(first, _)| first);
+                ending = Some((first, Instant::now()));
+            }
+            pending.extend(came.iter().filter(|origin| is_for_the_command(host, engine, origin)).map(|origin| origin.signal));
             if let Some(status) = child.try_wait()? {
-                return Ok(End { status, signal });
+                let is_recent = ending.is_some_and(|(_, at)| at.elapsed() < BECAUSE_OF_A_SIGNAL);
+                return Ok(End { status, signal: ending.map(|(first, _)| first), is_recent });
             }
             if !pending.is_empty() && dialect.hand_over(host, engine, private.started(host), &pending) {
                 pending.clear();
+            }
+            if came.iter().any(|origin| origin.signal == SIGTSTP) {
+                stop_ourselves(host);
             }
         }
     }
@@ -102,6 +123,40 @@ impl Drop for Watch {
     }
 }
 
+/// Whether a signal that we got has to be passed on, since the command did not get it.
+fn is_for_the_command(host: &dyn Host, engine: i32, origin: &Origin) -> bool {
+    let by_process = matches!(origin.cause, Cause::Sent(_));
+    if !(SENT_TO_US.contains(&origin.signal) || (by_process && OF_THE_KEYBOARD.contains(&origin.signal))) {
+        return false;
+    }
+    // What the program sends to its whole group comes to us, too, and would go round in a circle.
+    !origin.process.is_some_and(|sender| sender.pid > 0 && Tree::read(host).is_below(sender.pid, engine))
+}
+
+/// Stops us as the keyboard stops a program, so that the shell which waits for us takes over. Where no shell could continue us, the
+/// system ignores that signal, and so do we.
+fn stop_ourselves(host: &dyn Host) {
+    if has_shell(&Tree::read(host)) {
+        // It stops at once, and goes on here when it is continued.
+        drop(signal_hook::low_level::emulate_default_handler(SIGTSTP));
+    }
+}
+
+/// Whether the first process above us that is not of our group is of our session: a shell that can continue us.
+fn has_shell(tree: &Tree) -> bool {
+    let (group, session) = (getpgrp(), getsid(None));
+    let mut pid = getpid().as_raw_nonzero().get();
+    for _ in 0..tree.0.len() {
+        let Some((parent, _)) = tree.0.get(&pid) else { return false };
+        let Some(parent) = Pid::from_raw(*parent) else { return false };
+        if rustix::process::getpgid(Some(parent)) != Ok(group) {
+            return session.is_ok() && getsid(Some(parent)) == session;
+        }
+        pid = parent.as_raw_nonzero().get();
+    }
+    false
+}
+
 /// How the engine ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct End {
@@ -110,13 +165,15 @@ pub(super) struct End {
     /// The first signal that we got meanwhile: when the command was not started, it is the reason, whatever status the engine makes
     /// of it.
     pub(super) signal: Option<i32>,
+    /// Whether one came shortly before the end, which is then no surprise.
+    pub(super) is_recent: bool,
 }
 
 /// Variables that are set or removed for the engine.
 pub(super) type Environment = BTreeMap<OsString, Option<OsString>>;
 
-/// Starts the engine in our own process group, on our own terminal or pipes.
-fn spawn(argv: &[OsString], env: &Environment) -> io::Result<Child> {
+/// Starts the engine in our own process group, on our own terminal or pipes, but for the streams that are read along.
+fn spawn(argv: &[OsString], env: &Environment, streams: Streams) -> io::Result<Child> {
     let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     #[expect(clippy::disallowed_methods, reason = "the user's own program has no deadline, and the terminal for itself")]
     let mut command = std::process::Command::new(program);
@@ -127,6 +184,12 @@ fn spawn(argv: &[OsString], env: &Environment) -> io::Result<Child> {
             None => command.env_remove(name),
         };
     }
+    if let Some(stdout) = streams.stdout {
+        command.stdout(stdout);
+    }
+    if let Some(stderr) = streams.stderr {
+        command.stderr(stderr);
+    }
     command.spawn()
 }
 
@@ -135,10 +198,16 @@ pub(super) fn signal_below(host: &dyn Host, engine: i32, started: Option<i32>, s
     let tree = Tree::read(host);
     let command = started.filter(|pid| tree.is_below(*pid, engine));
     let receivers = command.map_or_else(|| tree.below(engine), |pid| vec![pid]);
-    for pid in receivers.into_iter().filter_map(Pid::from_raw) {
-        for signal in signals.iter().filter_map(|signal| Signal::from_named_raw(*signal)) {
-            // One that has ended meanwhile needs no signal.
-            let _ = kill_process(pid, signal);
+    for signal in signals.iter().filter_map(|signal| Signal::from_named_raw(*signal)) {
+        // One that has ended meanwhile needs no signal.
+        let is_roots = |pid: &Pid| kill_process(*pid, signal) == Err(rustix::io::Errno::PERM);
+        let of_root: Vec<Pid> = receivers.iter().copied().filter_map(Pid::from_raw).filter(is_roots).collect();
+        if !of_root.is_empty() {
+            // An engine that was started by sudo belongs to root. sudo remembers the password for a while; it must not ask here.
+            let mut sudo = Command::new("sudo", SUDO_LIMIT);
+            sudo = sudo.args(["-n", "kill", "-s", &signal.as_raw().to_string(), "--"]);
+            sudo = sudo.args(of_root.iter().map(|pid| pid.as_raw_nonzero().to_string()));
+            host.run(&sudo);
         }
     }
 }

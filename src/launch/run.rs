@@ -8,6 +8,7 @@ use super::dialect::IN_CONTAINER;
 use super::plan::{Places, Plan};
 use super::private::Private;
 use super::process::{Watch, shell_status};
+use super::witness::Witness;
 use crate::host::Host;
 
 /// How a launch ended.
@@ -15,6 +16,10 @@ use crate::host::Host;
 pub(crate) struct Ended {
     /// The command's exit status, as a shell gives it.
     pub(crate) status: i32,
+    /// What was written to standard error, by the command and by the engine, as far as it could be read.
+    pub(crate) stderr: String,
+    /// Whether a signal that came to us may have been the reason.
+    pub(crate) by_signal: bool,
 }
 
 /// The files of a launch. Dropping it removes them.
@@ -53,19 +58,23 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
     // Before the private files exist, so that no signal leaves them behind.
     let mut watch = Watch::start(host).map_err(failed)?;
     let prepared = prepare(host, plan)?;
+    let of_signal = |signal: i32| Ended { status: 128 + signal, stderr: String::new(), by_signal: true };
     if let Some(signal) = watch.already_ended() {
-        return Ok(Ended { status: 128 + signal });
+        return Ok(of_signal(signal));
     }
-    let end = watch.run(host, plan.dialect(), &prepared.argv, &plan.process_env, &prepared.private).map_err(failed)?;
+    let (witness, streams) = Witness::start();
+    let Prepared { private, argv } = &prepared;
+    let end = watch.run(host, plan.dialect(), argv, &plan.process_env, streams, private).map_err(failed)?;
+    let stderr = witness.text(host);
     let status = shell_status(end.status);
     if prepared.command_started(host) {
-        return Ok(Ended { status });
+        return Ok(Ended { status, stderr, by_signal: end.is_recent });
     }
     // Nothing was started. A signal that we got, and passed on to whatever was on its way, is the reason whatever the engine makes of
     // it: it ends with 1, 255 or something else, depending on how far it was. One that came to the engine alone ends it itself.
     match end.signal {
-        Some(signal) => Ok(Ended { status: 128 + signal }),
-        None if end.status.signal().is_some() || (129..=160).contains(&status) => Ok(Ended { status }),
-        None => Err(LaunchError::NotStarted { engine: plan.engine.clone(), status }),
+        Some(signal) => Ok(of_signal(signal)),
+        None if end.status.signal().is_some() || (129..=160).contains(&status) => Ok(Ended { status, stderr, by_signal: true }),
+        None => Err(LaunchError::NotStarted { engine: plan.engine.clone(), status, stderr }),
     }
 }

@@ -9,6 +9,10 @@ use crate::host::Host;
 pub(crate) struct Ended {
     /// The command's exit status, as a shell gives it.
     pub(crate) status: i32,
+    /// What was written to standard error.
+    pub(crate) stderr: String,
+    /// Whether a signal that came to us may have been the reason.
+    pub(crate) by_signal: bool,
 }
 
 /// Nothing can be started here.

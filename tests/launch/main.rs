@@ -3,82 +3,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 #![cfg(target_os = "linux")]
 
-#[path = "end_to_end/lab.rs"]
+#[path = "../end_to_end/lab.rs"]
 #[expect(dead_code, reason = "shared with the tests of the main job, each of which uses a part of it")]
 mod lab;
 
+mod death;
+mod jobs;
+mod names;
+mod private;
+mod signals;
+mod support;
+mod terminal;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::{Patient, XServer, lab};
-use serde_json::{Value, json};
-
-/// Somebody with a run-time directory of their own, in which the private files of launches are seen.
-fn patient() -> Patient {
-    with_runtime_directory(Patient::new())
-}
-
-fn with_runtime_directory(mut patient: Patient) -> Patient {
-    patient.file("run/.keep", "");
-    let directory = patient.home().join("run");
-    patient.set("XDG_RUNTIME_DIR", directory.to_str().unwrap());
-    patient
-}
-
-/// Names of the private directories that are there.
-fn private_directories(patient: &Patient) -> Vec<PathBuf> {
-    let entries = fs::read_dir(patient.home().join("run")).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.file_name().unwrap() != ".keep").collect()
-}
-
-/// An environment around the lab's image with more in its configuration.
-fn environment(patient: &Patient, more: &Value) -> String {
-    let text = lab::healthy_configuration(lab().image().to_str().unwrap());
-    let mut configuration: Value = serde_json::from_str(&text).unwrap();
-    for (key, value) in more.as_object().unwrap() {
-        configuration[key] = value.clone();
-    }
-    patient.environment("brainvisa-5.3", &configuration.to_string()).to_str().unwrap().to_owned()
-}
-
-/// `casa-doctor run` without a display, in the mode that needs no look at the machine.
-fn run<'a>(environment: &'a str, command: &[&'a str]) -> Vec<&'a str> {
-    [&["run", environment, "--no-gui", "--opengl", "container", "--"], command].concat()
-}
-
-/// A launch under way, whose program has said "ready" on standard output.
-struct Launch {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-}
-
-impl Launch {
-    fn start(patient: &Patient, args: &[&str]) -> Self {
-        let mut child = patient.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "{:?}", child.wait());
-        Self { child, output }
-    }
-
-    /// setpriv and the program are one process, since one replaces the other.
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    fn rest(&mut self) -> (String, std::process::ExitStatus) {
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.output, &mut text).unwrap();
-        (text, self.child.wait().unwrap())
-    }
-}
+use serde_json::json;
+use support::{Launch, environment, patient, private_directories, run, with_runtime_directory};
 
 #[test]
 fn exit_statuses_are_those_of_the_command_or_of_a_shell() {
@@ -155,11 +102,14 @@ fn signals_reach_the_program_and_the_private_files_go() {
     let mut launch = Launch::start(&patient, &run(&environment, &["sh", "-c", "echo ready; exec sleep 30"]));
     launch.signal("TERM");
     assert_eq!(launch.rest().1.code(), Some(143));
-    // What Ctrl-C sends belongs to the program, which does not get it when it is sent to us alone.
-    let mut launch = Launch::start(&patient, &run(&environment, &["sh", "-c", "echo ready; sleep 0.5; exit 3"]));
-    launch.signal("INT");
-    launch.signal("QUIT");
-    assert_eq!(launch.rest().1.code(), Some(3));
+    // What Ctrl-C sends the program has already; sent to us alone it is passed on, once.
+    for signal in ["INT", "QUIT", "USR1", "USR2"] {
+        let trap = format!("trap 'echo told' {signal}; echo ready; for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; exit 3");
+        let mut launch = Launch::start(&patient, &run(&environment, &["sh", "-c", &trap]));
+        launch.signal(signal);
+        let (text, ended) = launch.rest();
+        assert_eq!((text.as_str(), ended.code()), ("told\n", Some(3)), "{signal}");
+    }
 }
 
 #[test]
@@ -338,7 +288,8 @@ fn the_cookie_is_brought_from_where_the_probe_found_it() {
 fn without_any_cookie_the_same_display_stays_shut() {
     let server = XServer::start();
     let patient = with_runtime_directory(Patient::at(&server));
-    fs::write(server.authority(), "").unwrap();
+    // Emptied, it would be read again by the server, which lets everybody in then.
+    fs::set_permissions(server.authority(), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     let environment = environment(&patient, &json!({}));
     renderer(&patient, &environment, "container").unwrap_err();
     let script = "echo x$XAUTHORITY; test ! -e /casa/Xauthority";

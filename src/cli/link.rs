@@ -1,0 +1,192 @@
+//! Being started under another name: `bin/anatomist`, a link to casa-doctor, starts `anatomist` in the environment around the link.
+//!
+//! It is what casa_distro's `bv` does, and for `bv` itself and `bv_maker` the same: `bv CMD` starts a command, and `bv_maker` needs
+//! no display. Everything after the name belongs to the program, except behind the name `bv`, whose options are words with an equals
+//! sign before the command.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::casa_distro;
+use crate::host::{FileKind, Host};
+
+/// How far above the real program `bv` looks for an environment.
+const LEVELS: usize = 5;
+
+/// What a name and its arguments ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The ordinary command line: casa-doctor under its own name, or under another one that has no environment around.
+    CommandLine,
+    /// A launch, as the words of an ordinary command line (the first one is the program's name).
+    Launch(Vec<OsString>),
+    /// Nothing that can be done; the reason.
+    Nothing(String),
+}
+
+/// Finds out under which name the program was started, and what that means.
+pub(super) fn asked(host: &dyn Host, argv: &[OsString]) -> Asked {
+    let Some(invoked) = argv.first().map(Path::new) else { return Asked::CommandLine };
+    let Some(name) = invoked.file_name() else { return Asked::CommandLine };
+    let is_own_name = |name: &OsStr| {
+        let name = name.to_string_lossy().to_lowercase().replace('_', "-");
+        name.starts_with("casa-doctor")
+    };
+    // A probe is started by casa-doctor itself, whatever it is called.
+    if is_own_name(name) || argv.get(1).is_some_and(|first| first == "__probe") {
+        return Asked::CommandLine;
+    }
+    let place = place(host, invoked, name);
+    let Some(environment) = environment_of(host, place.as_deref()) else {
+        // A copy under another name is still casa-doctor; a link was made to start a program.
+        let link = place.filter(|place| host.symlink_metadata(place).is_ok_and(|metadata| metadata.kind == FileKind::Symlink));
+        return match link {
+            None => Asked::CommandLine,
+            Some(link) => Asked::Nothing(format!(
+                "it was started as \"{}\", a link that starts this program in an environment, but no environment is around {}, and CASA_ENVIRONMENT_DIR names none",
+                name.to_string_lossy(),
+                link.display()
+            )),
+        };
+    };
+    match launch_words(name, &environment, &argv[1..]) {
+        Ok(words) => Asked::Launch(words),
+        Err(reason) => Asked::Nothing(reason),
+    }
+}
+
+/// Where the program that was started stands. A shell gives a bare name for what it found on PATH.
+fn place(host: &dyn Host, invoked: &Path, name: &OsStr) -> Option<PathBuf> {
+    if invoked.components().count() > 1 {
+        return Some(if invoked.is_absolute() { invoked.to_owned() } else { host.current_dir().ok()?.join(invoked) });
+    }
+    host.which(name)
+}
+
+/// The environment around a program: the parent of the directory that holds it as it was called, the same of the real program and
+/// up to four levels above; else the one that `CASA_ENVIRONMENT_DIR` names.
+fn environment_of(host: &dyn Host, place: Option<&Path>) -> Option<PathBuf> {
+    let real = place.and_then(|place| host.canonicalize(place).ok());
+    let as_called = place.and_then(|place| place.parent()?.parent());
+    let above_real = real.iter().flat_map(|real| real.ancestors().skip(2).take(LEVELS));
+    let named = host.env("CASA_ENVIRONMENT_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let around = as_called.into_iter().chain(above_real).map(Path::to_owned);
+    around.chain(named).find(|directory| casa_distro::is_environment(host, directory))
+}
+
+/// The ordinary command line that does it.
+fn launch_words(name: &OsStr, environment: &Path, rest: &[OsString]) -> Result<Vec<OsString>, String> {
+    let mut words: Vec<OsString> = vec!["casa-doctor".into(), "run".into()];
+    let mut command = Vec::new();
+    if name == "bv" {
+        let own = rest.iter().take_while(|word| word.to_str().is_some_and(|word| word.contains('=') && !word.starts_with('-')));
+        let own: Vec<_> = own.filter_map(|word| word.to_str()).collect();
+        for option in &own {
+            words.extend(of_bv(option)?);
+        }
+        command.extend(rest[own.len()..].iter().skip_while(|word| *word == "--").cloned());
+        if command.is_empty() {
+            // What casa_distro opens when it is not told what to start.
+            command.extend(["casa_container".into(), "config_gui".into()]);
+        }
+    } else {
+        if name == "bv_maker" {
+            words.extend(["--no-gui".into(), "--opengl".into(), "container".into()]);
+        }
+        command.push(name.to_owned());
+        command.extend(rest.iter().cloned());
+    }
+    words.push(environment.into());
+    words.push("--".into());
+    words.extend(command);
+    Ok(words)
+}
+
+/// An option of `bv`, as ours.
+fn of_bv(option: &str) -> Result<Vec<OsString>, String> {
+    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+    let truth = || match value.to_lowercase().as_str() {
+        "yes" | "y" | "true" | "1" => Ok(true),
+        "no" | "n" | "false" | "0" => Ok(false),
+        _ => Err(format!("{option}: expected yes or no")),
+    };
+    let words = |words: &[&str]| Ok(words.iter().map(OsString::from).collect());
+    match key {
+        "opengl" if value == "auto" => words(&[]),
+        "opengl" => words(&["--opengl", value]),
+        "gui" => words(if truth()? { &[] } else { &["--no-gui"] }),
+        "root" => words(if truth()? { &["--root"] } else { &[] }),
+        "cwd" => words(&["--cwd", value]),
+        "image" => words(&["--image", value]),
+        "env" => words(&["--env", value]),
+        "container_options" => Ok(value.split_whitespace().map(|option| format!("--engine-option={option}").into()).collect()),
+        "verbose" => words(if truth()? { &["--verbose"] } else { &[] }),
+        _ => Err(format!(
+            "{option}: no option of bv that casa-doctor knows; it knows opengl, gui, root, cwd, image, env, container_options and verbose, and \"casa-doctor run --help\" tells its own"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::RecordedHost;
+
+    fn host() -> RecordedHost {
+        RecordedHost::new()
+            .file("/opt/casa-doctor/bin/casa-doctor", "")
+            .file("/data/brainvisa/conf/casa_distro.json", "{}")
+            .symlink("/data/brainvisa/bin/anatomist", "/opt/casa-doctor/bin/casa-doctor")
+            .symlink("/data/brainvisa/bin/bv", "/opt/casa-doctor/bin/casa-doctor")
+            .symlink("/data/brainvisa/bin/bv_maker", "/opt/casa-doctor/bin/casa-doctor")
+            .symlink("/usr/local/bin/anatomist", "/opt/casa-doctor/bin/casa-doctor")
+            .file("/home/anna/doctor", "")
+    }
+
+    fn asked(host: &RecordedHost, argv: &[&str]) -> Asked {
+        super::asked(host, &argv.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn launch(words: &[&str]) -> Asked {
+        Asked::Launch(["casa-doctor", "run"].iter().chain(words).map(OsString::from).collect())
+    }
+
+    #[test]
+    fn under_its_own_name_it_is_itself() {
+        for name in ["casa-doctor", "/opt/casa-doctor/bin/casa-doctor", "./casa_doctor-0.1", "casa-doctor.exe"] {
+            assert_eq!(asked(&host(), &[name, "list"]), Asked::CommandLine, "{name}");
+        }
+        assert_eq!(asked(&host(), &["/data/brainvisa/bin/anatomist", "__probe", "glx"]), Asked::CommandLine);
+    }
+
+    #[test]
+    fn a_link_starts_its_name_in_the_environment_around_it() {
+        let expected = launch(&["/data/brainvisa", "--", "anatomist", "opengl=software", "--help"]);
+        assert_eq!(asked(&host(), &["/data/brainvisa/bin/anatomist", "opengl=software", "--help"]), expected);
+        let maker = launch(&["--no-gui", "--opengl", "container", "/data/brainvisa", "--", "bv_maker", "status"]);
+        assert_eq!(asked(&host(), &["/data/brainvisa/bin/bv_maker", "status"]), maker);
+    }
+
+    #[test]
+    fn bv_takes_its_own_options_before_the_command() {
+        let words = ["/data/brainvisa/bin/bv", "opengl=software", "env=A=b=c", "anatomist", "gui=no"];
+        let expected = launch(&["--opengl", "software", "--env", "A=b=c", "/data/brainvisa", "--", "anatomist", "gui=no"]);
+        assert_eq!(asked(&host(), &words), expected);
+        let window = launch(&["/data/brainvisa", "--", "casa_container", "config_gui"]);
+        assert_eq!(asked(&host(), &["/data/brainvisa/bin/bv"]), window);
+        for wrong in ["color=red", "gui=perhaps"] {
+            assert!(
+                matches!(asked(&host(), &["/data/brainvisa/bin/bv", wrong, "x"]), Asked::Nothing(reason) if reason.contains(wrong))
+            );
+        }
+    }
+
+    #[test]
+    fn elsewhere_the_variable_names_the_environment_and_without_it_a_link_is_told() {
+        let with_variable = host().env("CASA_ENVIRONMENT_DIR", "/data/brainvisa");
+        let expected = launch(&["/data/brainvisa", "--", "anatomist"]);
+        assert_eq!(asked(&with_variable, &["/usr/local/bin/anatomist"]), expected);
+        assert!(matches!(asked(&host(), &["/usr/local/bin/anatomist"]), Asked::Nothing(reason) if reason.contains("anatomist")));
+        assert_eq!(asked(&host(), &["/home/anna/doctor"]), Asked::CommandLine, "a renamed copy is casa-doctor still");
+    }
+}

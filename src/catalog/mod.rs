@@ -70,8 +70,14 @@ impl Catalog {
         kinds
     }
 
+    /// The ids of the checks that may give a kind of finding, which is named by its code: a finding of a plug-in has an id of
+    /// its own. None for a code that is not known.
+    pub(crate) fn checks_of(&self, code: &str) -> Vec<&'static str> {
+        self.checks().filter(|check| check.findings.iter().any(|kind| kind.code == code)).map(|check| check.id).collect()
+    }
+
     /// The name that comes nearest to one that is not known; `None` when none is near.
-    fn nearest(&self, name: &str) -> Option<String> {
+    pub(crate) fn nearest(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         let ids = self.checks().map(|check| check.id).chain(self.kinds().into_iter().map(|(kind, _)| kind.id));
         let limit = (name.chars().count() / 3).clamp(2, 8);

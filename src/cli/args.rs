@@ -25,7 +25,8 @@ Examples:
   casa-doctor --fix                          write a fixed casa_distro.json and try it
   casa-doctor --fix -- anatomist             the same, then start anatomist in the container
   casa-doctor run -- anatomist               just start it
-  casa-doctor explain x11-cookie-missing     what a finding means";
+  casa-doctor explain x11-cookie-missing     what a finding means
+  casa-doctor --baseline known.json          fail on new findings only";
 
 /// Finds out why a window, a 3D view or an ssh key does not work in a casa-distro container, and cures it.
 #[derive(Debug, Parser)]
@@ -152,6 +153,12 @@ pub(crate) struct Options {
     /// The least severity that makes the exit status 1
     #[arg(long, global = true, value_name = "LEVEL", default_value = "error")]
     pub(crate) fail_on: FailOn,
+    /// Known findings that do not make the exit status 1
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write everything that is found to a baseline, which accepts it from then on
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) write_baseline: Option<PathBuf>,
     /// Judge a recording instead of this machine
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
@@ -196,6 +203,23 @@ pub(crate) enum Format {
     Json,
     /// For tickets
     Markdown,
+    /// For a browser: one file that needs nothing else
+    Html,
+    /// For the test pages of CI servers
+    Junit,
+    /// For code hosts and editors: SARIF 2.1.0
+    Sarif,
+    /// For GitHub Actions: annotations of the run
+    Github,
+    /// For Nagios, Icinga and the like: one line with performance data
+    Nagios,
+}
+
+impl Format {
+    /// Whether other lines may stand before and after the report.
+    pub(crate) const fn is_prose(self) -> bool {
+        matches!(self, Self::Human | Self::Markdown)
+    }
 }
 
 /// OpenGL modes that can be asked for.

@@ -9,6 +9,7 @@ use casa_doctor_checks::facts::{Environment, Facts, ProbeId};
 use casa_doctor_checks::registry;
 
 use super::args::{Format, Options};
+use super::conclude::{conclude, write_baseline};
 use super::{Failure, deliver};
 use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
@@ -17,7 +18,7 @@ use crate::probes::{Context, Request, checksum, collect};
 use crate::recommend::{OpenGl, Recommendation, predict};
 use crate::recording::Recording;
 use crate::report::human::{self, HumanOptions};
-use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, decide_exit_status, json, markdown};
+use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, github, html, json, junit, markdown, nagios, sarif};
 use crate::{judge, output, plugins};
 
 /// The probes that load a graphics driver.
@@ -97,23 +98,28 @@ impl Diagnosis {
 
 /// `casa-doctor [ENV]`.
 pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
-    let diagnosis = match &options.replay {
-        Some(path) => {
-            let mut facts = Recording::read(host.as_ref(), path)?.facts;
-            let named = facts.plugins.iter().flat_map(|plugins| &plugins.found).map(|plugin| plugin.name.clone());
-            let selection = select(options, &named.collect::<Vec<_>>())?;
-            if options.no_plugins {
-                plugins::leave_out(&mut facts, NO_PLUGINS);
-            }
-            Diagnosis::of(Source::Recording, facts, &selection)
-        }
-        None => look(&host, options, env, &selection(&host, options)?)?,
-    };
+    let (diagnosis, selection) = examine(&host, options, env)?;
     let mut document = diagnosis.document(host.as_ref());
     document.plan = diagnosis.plan().document(&diagnosis.facts);
-    document.exit_status = decide_exit_status(&document.findings, options.fail_on);
+    conclude(host.as_ref(), options, &selection, &mut document)?;
+    write_baseline(host.as_ref(), options, &selection, &mut document)?;
     deliver(options, &render(host.as_ref(), options, &document)?)?;
     Ok(document.exit_status)
+}
+
+/// Looks at this machine, or reads a recording of one, and judges it. Gives what the user wants of it, too.
+pub(super) fn examine(host: &Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<(Diagnosis, Selection), Failure> {
+    let Some(path) = &options.replay else {
+        let selection = selection(host, options)?;
+        return Ok((look(host, options, env, &selection)?, selection));
+    };
+    let mut facts = Recording::read(host.as_ref(), path)?.facts;
+    let named = facts.plugins.iter().flat_map(|plugins| &plugins.found).map(|plugin| plugin.name.clone());
+    let selection = select(options, &named.collect::<Vec<_>>())?;
+    if options.no_plugins {
+        plugins::leave_out(&mut facts, NO_PLUGINS);
+    }
+    Ok((Diagnosis::of(Source::Recording, facts, &selection), selection))
 }
 
 /// `casa-doctor record -o FILE`.
@@ -201,10 +207,20 @@ fn wants_rendering(selection: &Selection) -> bool {
 
 /// The document in the format that the user wants.
 pub(super) fn render(host: &dyn Host, options: &Options, document: &Document) -> Result<String, Failure> {
+    // The directory of the job, from which files of this machine are named. A recording's files are those of another one.
+    let root = match document.source {
+        Source::Live => host.current_dir().ok().and_then(|directory| directory.into_os_string().into_string().ok()),
+        Source::Recording => None,
+    };
     Ok(match options.format {
         Format::Human => human::render(document, &human_options(host, options)),
         Format::Json => json::render(document)?,
         Format::Markdown => markdown::render(document),
+        Format::Html => html::render(document)?,
+        Format::Junit => junit::render(document, &Catalog::registered(), options.fail_on)?,
+        Format::Sarif => sarif::render(document, &Catalog::registered(), root.as_deref())?,
+        Format::Github => github::render(document, root.as_deref()),
+        Format::Nagios => nagios::render(document, options.fail_on),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The command line: reads it, calls the parts in their order, tells the exit status.
 
 mod args;
+mod conclude;
 mod death;
 mod diagnose;
 mod image_cache;
@@ -14,12 +15,12 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use self::args::{Cli, Command, Options};
+use self::args::{Cli, Command, Format, Options};
 use self::link::Asked;
 use crate::host::{Host, LiveHost};
 use crate::output;
 use crate::probes::child;
-use crate::report::ExitStatus;
+use crate::report::{ExitStatus, nagios};
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
@@ -44,10 +45,16 @@ pub(crate) fn main() -> ExitCode {
     if let Some(Command::Probe { name, args }) = &cli.subcommand {
         return child::main(name, args);
     }
+    let (format, to_file) = (cli.options.format, cli.options.output.is_some());
     match dispatch(cli) {
         Ok(status) => status.into(),
         Err(error) => {
-            output::notice(&format!("{:#}", error.error));
+            let message = format!("{:#}", error.error);
+            output::notice(&message);
+            // A monitor reads standard output and nothing else.
+            if format == Format::Nagios && !to_file {
+                drop(output::document(&nagios::failure(&message, error.status)));
+            }
             error.status.into()
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
 
 use super::args::{Cli, Format, Options};
 use super::diagnose::human_options;
@@ -25,6 +25,7 @@ pub(super) fn list(host: &Arc<dyn Host>, options: &Options) -> Result<ExitStatus
         Format::Json => json::render(&Listing::new(&catalog, &plugins))?,
         Format::Human => list::render(&catalog, &plugins, &human_options(host.as_ref(), options)),
         Format::Markdown => pages::index(&catalog),
+        other => return Err(no_such_form("list", other)),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)
@@ -38,6 +39,7 @@ pub(super) fn explain(host: &Arc<dyn Host>, options: &Options, id: &str) -> Resu
         Format::Json => json::render(&explanation.document())?,
         Format::Human => explanation.render(&human_options(host.as_ref(), options)),
         Format::Markdown => explanation.markdown(),
+        other => return Err(no_such_form("explain", other)),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)
@@ -57,9 +59,16 @@ pub(super) fn explain_log(host: &dyn Host, options: &Options, path: &Path) -> Re
     let text = match options.format {
         Format::Json => json::render(&log::document(&catalog, &diagnoses))?,
         Format::Human | Format::Markdown => log::render(&catalog, &diagnoses, &human_options(host, options)),
+        other => return Err(no_such_form("explain --log", other)),
     };
     deliver(options, &text)?;
     Ok(ExitStatus::Clean)
+}
+
+/// The error for a format that only a report has.
+fn no_such_form(command: &str, format: Format) -> Failure {
+    let name = format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    Failure::usage(anyhow::anyhow!("{command} has no format {name}: it is written as human, json or markdown"))
 }
 
 /// `casa-doctor completions SHELL`.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use casa_doctor_checks::facts::Environment;
 use casa_doctor_checks::finding::{Safety, Severity};
 
-use super::args::{Format, Options};
+use super::args::Options;
+use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look, render, request, selection};
 use super::run::{self, environment};
 use super::{Failure, deliver};
@@ -20,7 +21,7 @@ use crate::plan::{Plan, Repair};
 use crate::probes::collect;
 use crate::recommend::OpenGl;
 use crate::recommend::memory::{self, Remembered};
-use crate::report::{Document, ExitStatus, LaunchDoc, decide_exit_status};
+use crate::report::{Document, ExitStatus, LaunchDoc};
 
 /// `casa-doctor --fix [ENV] [-- CMD…]`.
 pub(super) fn fix(
@@ -48,7 +49,7 @@ pub(super) fn fix(
     let changes = &planned.changes;
 
     if options.dry_run {
-        return dry_run(host.as_ref(), options, &before, &plan, &planned, &command);
+        return dry_run(host.as_ref(), options, &selection, &before, &plan, &planned, &command);
     }
     let written = write(host.as_ref(), &found, changes)?;
 
@@ -58,7 +59,7 @@ pub(super) fn fix(
     let mode = after.mode();
     let mut document = after.document(host.as_ref());
     document.plan = after.plan().document(&after.facts);
-    document.exit_status = decide_exit_status(&document.findings, options.fail_on);
+    conclude(host.as_ref(), options, &selection, &mut document)?;
     let mut told = before.document(host.as_ref());
     plan.mark_applied(&mut told, agrees);
 
@@ -72,7 +73,7 @@ pub(super) fn fix(
         tell(host.as_ref(), options, &told, &document, changes, &written)?;
         return Ok(document.exit_status);
     }
-    let human = options.format != Format::Json || options.output.is_some();
+    let human = options.format.is_prose() || options.output.is_some();
     if human {
         tell(host.as_ref(), options, &told, &document, changes, &written)?;
     }
@@ -177,6 +178,7 @@ fn combine(first: Vec<FileChange>, second: Vec<FileChange>) -> Vec<FileChange> {
 fn dry_run(
     host: &dyn Host,
     options: &Options,
+    selection: &Selection,
     before: &Diagnosis,
     plan: &Plan,
     planned: &Planned,
@@ -186,7 +188,7 @@ fn dry_run(
     let environment = environment(&planned.then.facts)?;
     let mut document = before.document(host);
     document.plan = plan.document(&before.facts);
-    document.exit_status = decide_exit_status(&document.findings, options.fail_on);
+    conclude(host, options, selection, &mut document)?;
     let line = match run::plan(planned.host.as_ref(), environment, &planned.then.facts, &request) {
         Ok(launch) => {
             document.launch = Some(launch_doc(&launch, None));
@@ -195,8 +197,8 @@ fn dry_run(
         Err(error) => format!("# the container could not be started then: {error:#}"),
     };
     let text = match options.format {
-        Format::Json => render(host, options, &document)?,
-        Format::Human | Format::Markdown => {
+        format if !format.is_prose() => render(host, options, &document)?,
+        _ => {
             let diffs: String = planned.changes.iter().map(|change| change.diff.as_str()).collect();
             let head = if planned.changes.is_empty() { "Nothing would be written.\n" } else { "" };
             format!("{head}{diffs}\n{line}\n")
@@ -265,7 +267,7 @@ fn tell(
     written: &[Written],
 ) -> Result<(), Failure> {
     let report = render(host, options, after)?;
-    if options.format == Format::Json {
+    if !options.format.is_prose() {
         for written in written {
             output::notice(&format!("{} was changed; its copy is {}", written.path.display(), written.backup.display()));
         }

@@ -44,7 +44,7 @@ pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Resu
     if options.dry_run {
         let text = match options.format {
             Format::Json => json::render(&plan.to_json())?,
-            Format::Human | Format::Markdown => format!("{}\n", plan.dry_run_line()),
+            _ => format!("{}\n", plan.dry_run_line()),
         };
         deliver(options, &text)?;
         return Ok(ExitStatus::Clean);

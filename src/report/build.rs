@@ -177,6 +177,7 @@ impl FindingDoc {
                 })
                 .collect(),
             docs: finding.own.as_ref().and_then(|own| own.docs.clone()).unwrap_or_else(|| pages::path_of(finding.kind.id)),
+            accepted: false,
         }
     }
 }

@@ -200,6 +200,8 @@ pub(crate) struct FindingDoc {
     pub(crate) advice: Vec<AdviceDoc>,
     /// The page about its kind, as a path in the project.
     pub(crate) docs: String,
+    /// Whether the baseline accepts it. What is accepted is told and never decides the exit status.
+    pub(crate) accepted: bool,
 }
 
 /// One thing to do.

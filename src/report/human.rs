@@ -44,8 +44,8 @@ impl HumanOptions {
 
 /// The report as text; empty when it is to be quiet and nothing fails the run.
 pub(crate) fn render(document: &Document, options: &HumanOptions) -> String {
-    let shown: Vec<&FindingDoc> =
-        document.findings.iter().filter(|finding| !options.quiet || options.fail_on.counts(finding.severity)).collect();
+    let told = |finding: &&FindingDoc| !finding.accepted && (!options.quiet || options.fail_on.fails(finding));
+    let shown: Vec<&FindingDoc> = document.findings.iter().filter(told).collect();
     if options.quiet && shown.is_empty() {
         return String::new();
     }
@@ -74,11 +74,15 @@ pub(crate) fn render(document: &Document, options: &HumanOptions) -> String {
     if options.quiet {
         return page.into_text();
     }
+    if mood != Mood::Good || options.verbose {
+        page.accepted(document);
+    }
     page.checks(document, mood, options.verbose);
     if let Some(recommendation) = &document.recommendation {
         page.recommendation(recommendation, document.source, mood != Mood::Good || options.verbose);
     }
-    page.measurements(document, options.verbose);
+    let whole = mood != Mood::Good || options.verbose || document.recommendation.is_none();
+    page.measurements(document, whole, options.verbose);
     page.plan(document);
     page.launch(document, options.verbose);
     if let Some((text, command)) = wording::next_step(document) {
@@ -111,6 +115,19 @@ impl Page {
         }
     }
 
+    /// What the baseline accepts, a line each.
+    fn accepted(&mut self, document: &Document) {
+        let accepted: Vec<_> = document.findings.iter().filter(|finding| finding.accepted).collect();
+        if accepted.is_empty() {
+            return;
+        }
+        self.heading("Accepted by the baseline");
+        for finding in accepted {
+            let text = format!("{}: {} [{}]", finding.severity.word(), finding.title, finding.id);
+            self.prose(&format!("  {} ", self.symbols.item), "    ", &text, Style::new());
+        }
+    }
+
     /// One line with the counts, and the reasons of what stays open.
     fn checks(&mut self, document: &Document, mood: Mood, verbose: bool) {
         if document.checks.is_empty() {
@@ -123,12 +140,7 @@ impl Page {
             self.prose("", "  ", &Counts::of(document).sentence(), Style::new());
         }
         for check in reasons {
-            let what = match check.outcome {
-                CheckOutcome::TimedOut => "timed out",
-                CheckOutcome::Crashed => "crashed",
-                CheckOutcome::Skipped => "skipped",
-                CheckOutcome::Unknown | CheckOutcome::Pass | CheckOutcome::Finding => "could not tell",
-            };
+            let what = wording::open_words(check.outcome);
             let reason = check.reason.as_deref().unwrap_or("no reason was given");
             let head = if check.outcome == CheckOutcome::Skipped { self.symbols.item } else { self.symbols.open };
             self.prose(&format!("  {head} "), "    ", &format!("[{}] {what}: {reason}", check.id), Style::new());

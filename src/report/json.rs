@@ -68,7 +68,7 @@ mod tests {
             ("/tool", "name version"),
             ("/environment", "directory config_file container_type image name version"),
             ("/checks/0", "id category outcome reason duration_ms"),
-            ("/findings/0", "id code severity title why evidence advice docs"),
+            ("/findings/0", "id code severity title why evidence advice docs accepted"),
             ("/findings/0/advice/0", "text command safety applied"),
             ("/recommendation", "opengl basis confidence reasons rejected"),
             ("/recommendation/rejected/0", "opengl reason"),

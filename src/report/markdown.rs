@@ -28,7 +28,7 @@ pub(crate) fn render(document: &Document) -> String {
         table(&mut out, ["mode", "verdict", "why"], wording::mode_rows(recommendation));
     }
     if !document.measurements.is_empty() {
-        out.push_str("\n## Measurements\n\n");
+        out.push_str(&format!("\n## Measurements\n\n{}\n\n", prose(&wording::trial_sentences(document).join(" "))));
         table(&mut out, MEASUREMENT_HEADINGS, document.measurements.iter().map(wording::measurement_row));
         for measurement in document.measurements.iter().filter(|measurement| !measurement.stderr.is_empty()) {
             out.push_str(&format!("\n`{}` said:\n\n", measurement.opengl.word()));
@@ -59,11 +59,12 @@ pub(crate) fn render(document: &Document) -> String {
 
 fn finding_section(out: &mut String, finding: &FindingDoc) {
     out.push_str(&format!(
-        "\n### {}: {} (`{}`, {})\n\n{}\n",
+        "\n### {}: {} (`{}`, {}{})\n\n{}\n",
         finding.severity.word(),
         prose(&finding.title),
         finding.id,
         finding.code,
+        if finding.accepted { ", accepted by the baseline" } else { "" },
         prose(&finding.why)
     ));
     if !finding.evidence.is_empty() {

@@ -291,9 +291,37 @@ fn measurements() -> Vec<Measurement> {
     ]
 }
 
+/// The smallest PNG picture.
+pub(crate) const PICTURE: &str =
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/// A machine on which every mode was tried, and two of them draw.
+pub(crate) fn measured() -> Document {
+    let mut document = healthy();
+    document.measurements = measurements();
+    let container = &mut document.measurements[1];
+    container.outcome = MeasurementOutcome::Works;
+    (container.renderer, container.renderer_class) = (Some("Mesa Intel(R) UHD Graphics 620".into()), RendererClass::Hardware);
+    (container.pixels_correct, container.frames_per_second) = (Some(true), Some(41.0));
+    for measurement in &mut document.measurements[1..] {
+        measurement.picture = Some(PICTURE.into());
+    }
+    document
+}
+
 /// A machine on which one thing should be looked at.
 pub(crate) fn warned() -> Document {
     document(&[run(&CONFIG_FLAGS, unknown_flag()), run(&IMAGE_FILE, Outcome::Pass)])
+}
+
+/// The same machine, with a baseline that accepts what is wrong with it.
+pub(crate) fn accepted() -> Document {
+    let mut document = warned();
+    for finding in &mut document.findings {
+        finding.accepted = true;
+    }
+    document.exit_status = decide_exit_status(&document.findings, FailOn::Warning);
+    document
 }
 
 /// A machine on which nothing is wrong.
@@ -335,8 +363,34 @@ pub(crate) fn empty() -> Document {
 }
 
 /// All of them, by name.
-pub(crate) fn all() -> [(&'static str, Document); 5] {
-    [("sick", sick()), ("warned", warned()), ("healthy", healthy()), ("open", open()), ("empty", empty())]
+pub(crate) fn all() -> [(&'static str, Document); 7] {
+    [
+        ("measured", measured()),
+        ("sick", sick()),
+        ("warned", warned()),
+        ("accepted", accepted()),
+        ("healthy", healthy()),
+        ("open", open()),
+        ("empty", empty()),
+    ]
+}
+
+/// Asks xmllint (which the lab's setup installs) whether a text obeys an XML schema of the project.
+pub(crate) fn assert_xml_obeys(schema: &str, text: &str, name: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("document.xml");
+    crate::output::file(&file, text).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join(schema);
+    let command = crate::host::Command::new("/usr/bin/xmllint", Duration::from_secs(30)).args([
+        "--nonet".into(),
+        "--noout".into(),
+        "--schema".into(),
+        schema.into_os_string(),
+        file.into_os_string(),
+    ]);
+    let output = crate::host::Host::run(&crate::host::LiveHost, &command);
+    let obeys = output.end == crate::host::CommandEnd::Exited(0);
+    assert!(obeys, "{name}: {:?} {}\n{text}", output.end, String::from_utf8_lossy(&output.stderr));
 }
 
 /// Compares a generated file with the one in the project. With CASA_DOCTOR_BLESS=1 the file is written instead.

@@ -100,9 +100,16 @@ impl FailOn {
     }
 }
 
-/// The status of a diagnosis: problems when any finding reaches the threshold.
+impl FailOn {
+    /// Whether this finding makes the run fail: it is severe enough, and no baseline accepts it.
+    pub(crate) fn fails(self, finding: &FindingDoc) -> bool {
+        !finding.accepted && self.counts(finding.severity)
+    }
+}
+
+/// The status of a diagnosis: problems when any finding that no baseline accepts reaches the threshold.
 pub(crate) fn decide_exit_status(findings: &[FindingDoc], fail_on: FailOn) -> ExitStatus {
-    if findings.iter().any(|finding| fail_on.counts(finding.severity)) { ExitStatus::Problems } else { ExitStatus::Clean }
+    if findings.iter().any(|finding| fail_on.fails(finding)) { ExitStatus::Problems } else { ExitStatus::Clean }
 }
 
 #[cfg(test)]
@@ -124,6 +131,7 @@ mod tests {
         }
         assert_eq!(decide_exit_status(&samples::sick().findings, FailOn::Error), ExitStatus::Problems);
         assert_eq!(decide_exit_status(&[], FailOn::Info), ExitStatus::Clean);
+        assert_eq!(decide_exit_status(&samples::accepted().findings, FailOn::Info), ExitStatus::Clean, "the baseline accepts all");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use casa_doctor_checks::finding::{Safety, Severity};
 
 use super::document::{CheckOutcome, Document, FindingDoc, MachineDoc, Source};
-use super::text::{plural, shell_word};
-use crate::recommend::{Basis, Measurement, MeasurementOutcome, OpenGl, Recommendation, RendererClass};
+use super::text::{harmless, plural, shell_word};
+use crate::recommend::{Basis, Measurement, MeasurementOutcome, OpenGl, Place, Recommendation, RendererClass};
 
 /// What kind of news the first line has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,29 +62,38 @@ impl Counts {
     }
 }
 
-/// The first line of the report.
+/// The first line of the report. What the baseline accepts is no news; it is only counted.
 pub(super) fn verdict(document: &Document) -> (Mood, String) {
-    let count = |severity| document.findings.iter().filter(|finding| finding.severity == severity).count();
+    let new = || document.findings.iter().filter(|finding| !finding.accepted);
+    let count = |severity| new().filter(|finding| finding.severity == severity).count();
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
     let counts = Counts::of(document);
+    let known = match document.findings.len() - new().count() {
+        0 => String::new(),
+        some => format!("; {} accepted by the baseline", plural(some, "known finding")),
+    };
     let open = match counts.open() {
         0 => String::new(),
         some => format!("; {} could not be answered", plural(some, "question")),
     };
+    let rest = format!("{known}{open}");
     if errors > 0 {
         let stop = if errors == 1 { "stops" } else { "stop" };
         let mut text = format!("{} found that {stop} something from working", plural(errors, "problem"));
         if warnings > 0 {
             text.push_str(&format!(", and {}", plural(warnings, "warning")));
         }
-        return (Mood::Found(Severity::Error), text + &open);
+        return (Mood::Found(Severity::Error), text + &rest);
     }
     if warnings > 0 {
         let text = format!("Nothing found that stops you from working, but {}", plural(warnings, "warning"));
-        return (Mood::Found(Severity::Warning), text + &open);
+        return (Mood::Found(Severity::Warning), text + &rest);
     }
     if infos > 0 {
-        return (Mood::Found(Severity::Info), format!("Nothing wrong found; {}{open}", plural(infos, "remark")));
+        return (Mood::Found(Severity::Info), format!("Nothing wrong found; {}{rest}", plural(infos, "remark")));
+    }
+    if !known.is_empty() {
+        return (if open.is_empty() { Mood::Good } else { Mood::Open }, format!("Nothing new found{rest}"));
     }
     if !open.is_empty() {
         return (Mood::Open, format!("Nothing wrong found, but {}", open.trim_start_matches("; ")));
@@ -165,37 +174,109 @@ pub(super) fn mode_rows(recommendation: &Recommendation) -> Vec<[String; 3]> {
     rows
 }
 
+/// What came of trying the modes out, a sentence for the image and one for the machine itself.
+pub(super) fn trial_sentences(document: &Document) -> Vec<String> {
+    let sentence = |place: Place, start: &str| {
+        let trials: Vec<_> = document.measurements.iter().filter(|one| one.place == place).map(trial_words).collect();
+        (!trials.is_empty()).then(|| format!("{start}: {}.", trials.join("; ")))
+    };
+    [sentence(Place::Image, "Tried out in the image"), sentence(Place::Host, "Tried out on the machine itself")]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn trial_words(measurement: &Measurement) -> String {
+    let mode = measurement.opengl.word();
+    let with = match measurement.renderer_class {
+        RendererClass::Hardware => " on the graphics card",
+        RendererClass::Software => " on the processor",
+        RendererClass::Virtual => " on a virtual card",
+        RendererClass::Indirect => " through the X server",
+        RendererClass::None | RendererClass::Unknown => "",
+    };
+    match (measurement.outcome, measurement.frames_per_second.filter(|fps| fps.is_finite())) {
+        (MeasurementOutcome::Works, Some(fps)) => format!("{mode} draws {} frames per second{with}", frames(fps)),
+        (MeasurementOutcome::Works, None) => format!("{mode} draws the right picture{with}"),
+        (MeasurementOutcome::WrongPixels, _) => format!("{mode} draws a wrong picture{with}"),
+        (MeasurementOutcome::Failed, _) => format!("{mode} has no OpenGL"),
+        (MeasurementOutcome::Crashed, _) => format!("{mode} crashes"),
+        (MeasurementOutcome::TimedOut, _) => format!("{mode} does not answer in time"),
+        (MeasurementOutcome::NotStarted, _) => format!("{mode} does not start"),
+    }
+}
+
+/// Frames per second: whole ones, and a decimal where there are few.
+pub(super) fn frames(fps: f64) -> String {
+    if fps < 10.0 { format!("{fps:.1}") } else { format!("{fps:.0}") }
+}
+
 /// Headings of the table of measurements.
 pub(super) const MEASUREMENT_HEADINGS: [&str; 6] = ["mode", "where", "result", "drawn by", "speed", "start"];
 
 /// One row of the table of measurements.
 pub(super) fn measurement_row(measurement: &Measurement) -> [String; 6] {
     let unknown = || "?".to_owned();
-    let result = match measurement.outcome {
-        MeasurementOutcome::Works => "works",
-        MeasurementOutcome::WrongPixels => "wrong picture",
-        MeasurementOutcome::Failed => "no OpenGL",
-        MeasurementOutcome::Crashed => "crashed",
-        MeasurementOutcome::TimedOut => "timed out",
-        MeasurementOutcome::NotStarted => "did not start",
-    };
-    let class = match measurement.renderer_class {
-        RendererClass::Hardware => "graphics card",
-        RendererClass::Software => "processor",
-        RendererClass::Virtual => "virtual card",
-        RendererClass::Indirect => "X server",
-        RendererClass::None => "nothing",
-        RendererClass::Unknown => "unknown",
-    };
+    let (result, class) = (result_words(measurement.outcome), class_words(measurement.renderer_class));
     let drawn_by = measurement.renderer.as_ref().map_or_else(|| class.to_owned(), |renderer| format!("{class}: {renderer}"));
     [
         measurement.opengl.word().to_owned(),
         measurement.place.word().to_owned(),
         result.to_owned(),
         drawn_by,
-        measurement.frames_per_second.filter(|fps| fps.is_finite()).map_or_else(unknown, |fps| format!("{fps:.0} fps")),
+        measurement.frames_per_second.filter(|fps| fps.is_finite()).map_or_else(unknown, |fps| format!("{} fps", frames(fps))),
         measurement.startup_ms.map_or_else(unknown, |ms| format!("{:.1} s", ms as f64 / 1000.0)),
     ]
+}
+
+/// How a measurement ended, in words.
+pub(super) const fn result_words(outcome: MeasurementOutcome) -> &'static str {
+    match outcome {
+        MeasurementOutcome::Works => "works",
+        MeasurementOutcome::WrongPixels => "wrong picture",
+        MeasurementOutcome::Failed => "no OpenGL",
+        MeasurementOutcome::Crashed => "crashed",
+        MeasurementOutcome::TimedOut => "timed out",
+        MeasurementOutcome::NotStarted => "did not start",
+    }
+}
+
+/// What draws, in words.
+pub(super) const fn class_words(class: RendererClass) -> &'static str {
+    match class {
+        RendererClass::Hardware => "graphics card",
+        RendererClass::Software => "processor",
+        RendererClass::Virtual => "virtual card",
+        RendererClass::Indirect => "X server",
+        RendererClass::None => "nothing",
+        RendererClass::Unknown => "unknown",
+    }
+}
+
+/// A finding as plain text, for formats that have one place for all of it.
+pub(super) fn finding_text(finding: &FindingDoc) -> String {
+    let mut text = format!("{}: {} [{}]\n{}\n", finding.severity.word(), finding.title, finding.id, finding.why);
+    for evidence in &finding.evidence {
+        text.push_str(&format!("seen: {evidence}\n"));
+    }
+    for (index, advice) in finding.advice.iter().enumerate() {
+        let label = advice_label(index, advice.applied);
+        text.push_str(&format!("{label} {}{}\n", advice.text, advice_note(advice.safety, advice.applied)));
+        if let Some(command) = &advice.command {
+            text.push_str(&format!("    {command}\n"));
+        }
+    }
+    harmless(&text)
+}
+
+/// What a check that gave no answer says of itself.
+pub(super) const fn open_words(outcome: CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::TimedOut => "timed out",
+        CheckOutcome::Crashed => "crashed",
+        CheckOutcome::Skipped => "skipped",
+        CheckOutcome::Unknown | CheckOutcome::Pass | CheckOutcome::Finding => "could not tell",
+    }
 }
 
 /// The label of a piece of advice: whose turn it is.
@@ -218,7 +299,9 @@ pub(super) fn advice_note(safety: Safety, applied: bool) -> &'static str {
 
 /// How many findings `--fix` can cure that it has not cured yet.
 pub(super) fn fixable(findings: &[FindingDoc]) -> usize {
-    let open = |finding: &&FindingDoc| finding.advice.iter().any(|advice| !advice.applied && advice.safety != Safety::Manual);
+    let open = |finding: &&FindingDoc| {
+        !finding.accepted && finding.advice.iter().any(|advice| !advice.applied && advice.safety != Safety::Manual)
+    };
     findings.iter().filter(open).count()
 }
 
@@ -228,7 +311,7 @@ pub(super) fn next_step(document: &Document) -> Option<(String, String)> {
     if count == 0 || document.source == Source::Recording {
         return None;
     }
-    let of = document.findings.len();
+    let of = document.findings.iter().filter(|finding| !finding.accepted).count();
     let text = if count == of && of == 1 {
         "casa-doctor can cure this itself. To see what it would change, without changing anything:".to_owned()
     } else {

@@ -3,11 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests drive the program from outside: they have no host")]
 
 mod bad_input;
+mod baseline;
 mod command_line;
 mod displays;
+mod formats;
 mod graphics;
 mod lab;
 mod plugins;
+mod recipes;
 mod repair;
 mod run;
 mod ssh;

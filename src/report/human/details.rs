@@ -22,12 +22,18 @@ impl Page {
         }
     }
 
-    /// What was tried out, with what the programs said when it did not work.
-    pub(super) fn measurements(&mut self, document: &Document, verbose: bool) {
+    /// What was tried out, in a sentence; with a table, and what the programs said when it did not work, when `whole`.
+    pub(super) fn measurements(&mut self, document: &Document, whole: bool, verbose: bool) {
         if document.measurements.is_empty() {
             return;
         }
+        let sentences = wording::trial_sentences(document).join(" ");
+        if !whole {
+            self.prose("  ", "  ", &sentences, Style::new());
+            return;
+        }
         self.heading("OpenGL modes that were tried out");
+        self.prose("  ", "  ", &sentences, Style::new());
         self.table(MEASUREMENT_HEADINGS, document.measurements.iter().map(wording::measurement_row));
         for measurement in &document.measurements {
             let works = measurement.outcome == crate::recommend::MeasurementOutcome::Works;

@@ -30,6 +30,21 @@ fn warned() {
 }
 
 #[test]
+fn accepted_by_a_baseline() {
+    insta::assert_snapshot!(render(&samples::accepted(), &HumanOptions { verbose: true, ..PLAIN }));
+    let told = render(&samples::accepted(), &PLAIN);
+    assert!(
+        told.starts_with("✓ Nothing new found; 1 known finding accepted by the baseline\n") && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
+#[test]
+fn healthy_and_measured() {
+    insta::assert_snapshot!(render(&samples::measured(), &PLAIN));
+}
+
+#[test]
 fn healthy() {
     insta::assert_snapshot!(render(&samples::healthy(), &PLAIN));
 }

@@ -167,7 +167,7 @@ impl Entry {
     fn complaint_about_a_plugin(&self, document: &Document, catalog: &Catalog, selection: &Selection) -> Option<String> {
         let mut plugins = document.facts.plugins.iter().flat_map(|plugins| &plugins.found);
         match plugins.find(|plugin| belongs_to(&self.id, &plugin.name)) {
-            Some(plugin) if matches!(plugin.end, PluginEnd::Exited { status: 0 }) && selection.wants_plugin(&plugin.name) => {
+            Some(plugin) if plugin.end == PluginEnd::Answered && selection.wants_plugin(&plugin.name) => {
                 Some(self.is_gone(document))
             }
             Some(_) => None,

@@ -8,7 +8,7 @@ mod view;
 use askama::Template;
 use casa_doctor_checks::finding::Severity;
 
-use self::view::{Finding, Mode, Open, Trial};
+use self::view::{Edit, Finding, Mode, Open, Trial};
 use super::document::Document;
 use super::facts_summary;
 use super::text::{harmless, shell_line};
@@ -33,7 +33,7 @@ struct Page<'a> {
     has_speeds: bool,
     has_pictures: bool,
     open: Vec<Open>,
-    edits: Vec<[String; 5]>,
+    edits: Vec<Edit>,
     commands: Vec<String>,
     next_step: Option<(String, String)>,
     launch: Option<[String; 2]>,
@@ -74,7 +74,7 @@ pub(crate) fn render(document: &Document) -> anyhow::Result<String> {
         trials,
         trial_sentences: wording::trial_sentences(document),
         open: document.checks.iter().filter(|check| check.outcome.is_open()).map(Open::new).collect(),
-        edits: edits(document),
+        edits: document.plan.edits.iter().map(Edit::new).collect(),
         commands: document.plan.commands.iter().map(|command| harmless(&shell_line(&command.argv))).collect(),
         next_step: wording::next_step(document),
         launch: document.launch.as_ref().map(launch),
@@ -84,14 +84,6 @@ pub(crate) fn render(document: &Document) -> anyhow::Result<String> {
         checks: checks(document),
     };
     Ok(page.render()?)
-}
-
-fn edits(document: &Document) -> Vec<[String; 5]> {
-    let value = |value: &Option<serde_json::Value>| harmless(&wording::value_text(value.as_ref()));
-    let edit = |edit: &super::document::EditDoc| {
-        [harmless(&edit.file), harmless(&edit.key), value(&edit.from), value(&edit.to), edit.because.clone()]
-    };
-    document.plan.edits.iter().map(edit).collect()
 }
 
 fn launch(launch: &super::document::LaunchDoc) -> [String; 2] {

@@ -4,7 +4,7 @@ use crate::lab::{Patient, ids};
 
 const SICK: &str = r#"{"name": "e", "container_type": "singularity", "image": "x.sif", "container_options": ["--softgl"]}"#;
 const SICKER: &str =
-    r#"{"name": "e", "container_type": "singularity", "image": "x.sif", "container_options": ["--softgl", "--hardgl"]}"#;
+    r#"{"name": "e", "container_type": "singularity", "image": "x.sif", "container_options": ["--softgl", "--privileged"]}"#;
 const CURED: &str = r#"{"name": "e", "container_type": "singularity", "image": "x.sif", "container_options": []}"#;
 
 #[test]
@@ -36,7 +36,7 @@ fn a_job_fails_on_new_findings_only() {
     let (document, answer) = judged(&["--baseline", baseline]);
     answer.assert_status(1);
     let new: Vec<_> = document["findings"].as_array().unwrap().iter().filter(|finding| finding["accepted"] == false).collect();
-    assert!(!new.is_empty() && new.iter().all(|finding| finding.to_string().contains("--hardgl")), "{new:#?}");
+    assert!(!new.is_empty() && new.iter().all(|finding| finding.to_string().contains("--privileged")), "{new:#?}");
 
     patient.environment("e", CURED);
     let (_, answer) = judged(&["--baseline", baseline]);

@@ -3,7 +3,7 @@
 use casa_doctor_checks::finding::Severity;
 
 use crate::recommend::{Measurement, MeasurementOutcome, Recommendation};
-use crate::report::document::{CheckDoc, Document, FindingDoc, Source};
+use crate::report::document::{CheckDoc, Document, EditDoc, FindingDoc, Source};
 use crate::report::text::harmless;
 use crate::report::wording;
 
@@ -112,8 +112,7 @@ pub(super) fn trials(document: &Document) -> Vec<Trial> {
     let fastest = document.measurements.iter().filter_map(speed).fold(0.0, f64::max);
     let recommended = document.recommendation.as_ref().map(|recommendation| recommendation.opengl);
     let trial = |one: &Measurement| {
-        let [mode, place, result, drawn_by, _, start] = wording::measurement_row(one);
-        let _ = (mode, place, result);
+        let [.., drawn_by, _, start] = wording::measurement_row(one);
         Trial {
             mode: one.opengl.word(),
             place: match one.place {
@@ -141,6 +140,28 @@ pub(super) fn trials(document: &Document) -> Vec<Trial> {
 fn is_embedded(uri: &str) -> bool {
     uri.strip_prefix("data:image/png;base64,")
         .is_some_and(|data| data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)))
+}
+
+/// A change to a configuration file.
+pub(super) struct Edit {
+    pub(super) file: String,
+    pub(super) key: String,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) because: String,
+}
+
+impl Edit {
+    pub(super) fn new(edit: &EditDoc) -> Self {
+        let value = |value: &Option<serde_json::Value>| value.as_ref().map(|value| harmless(&wording::value_text(Some(value))));
+        Self {
+            file: harmless(&edit.file),
+            key: harmless(&edit.key),
+            from: value(&edit.from),
+            to: value(&edit.to),
+            because: edit.because.clone(),
+        }
+    }
 }
 
 /// A check that could not tell.

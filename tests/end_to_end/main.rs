@@ -9,6 +9,7 @@ mod displays;
 mod formats;
 mod graphics;
 mod lab;
+mod live;
 mod plugins;
 mod recipes;
 mod repair;

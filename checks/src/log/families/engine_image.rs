@@ -27,8 +27,9 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "kernel reported a bad superblock for squashfs image partition",
             "SIF image {image*} is corrupted: wrong partition size",
             "is corrupted: wrong partition size",
+            "Something went wrong trying to read the squashfs image",
         ]),
-        cause: "The image is shorter than it says of itself: the copy or download was interrupted. A kernel that does not know the compression gives the first of the two messages too.",
+        cause: "The image is shorter than it says of itself: the copy or download was interrupted. A kernel that does not know the compression gives the first of the three messages too.",
         cure: "Download or copy the image again, and compare its size and md5 with the .json file beside it.",
         confirm: "The size of the file against the size in its .json file and in its own header.",
         ..Pattern::BLANK

@@ -44,6 +44,12 @@ pub(super) static ROWS: &[Row] = &[
     row("ERROR  : Failed to create user namespace: not allowed to create user namespace", "ap-userns-zero", &[60]),
     row("ERROR  : Failed to create user namespace: Invalid argument", "ap-userns-zero", &[60]),
     row("unshare: unshare failed: No space left on device", "ap-userns-zero", &[60]),
+    row("ERROR  : Failed to create container process: No space left on device", "ap-userns-zero", &[60]),
+    row(
+        "FATAL:   container creation failed: image driver mount failure: image driver squashfuse_ll instance exited with error: squashfuse_ll exited: Something went wrong trying to read the squashfs image.",
+        "ap-image-truncated",
+        &[67],
+    ),
     row(
         "FATAL:   Unprivileged installation found, user namepace needed but not allowed by configuration.",
         "ap-userns-config",

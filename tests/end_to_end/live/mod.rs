@@ -1,0 +1,76 @@
+//! Failures that users met, each brought about for real: the real servers, engines, agents, drivers and kernels, and what
+//! casa-doctor says of each. Every test names all errors and warnings that it expects: one more is a false alarm.
+
+mod displays;
+mod nvidia;
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::lab::{Answer, Patient, ids_of};
+
+/// Diagnoses, and expects exactly these findings above the severity "info", in any order.
+#[track_caller]
+pub(crate) fn expect<S: AsRef<std::ffi::OsStr>>(patient: &Patient, args: impl IntoIterator<Item = S>, expected: &[&str]) -> Value {
+    let (document, answer) = patient.diagnose(args);
+    assert_found(&document, &answer, expected);
+    document
+}
+
+/// Expects exactly these findings above the severity "info", in any order.
+#[track_caller]
+pub(crate) fn assert_found(document: &Value, answer: &Answer, expected: &[&str]) {
+    let mut found = ids_of(document, &["error", "warning"]);
+    found.sort_unstable();
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{:#}\n-- stderr\n{}", document["findings"], answer.stderr());
+}
+
+/// The finding of that id.
+#[track_caller]
+pub(crate) fn finding<'a>(document: &'a Value, id: &str) -> &'a Value {
+    let findings = document["findings"].as_array().unwrap();
+    findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("no {id}: {findings:#?}"))
+}
+
+/// The mode that is recommended.
+pub(crate) fn mode(document: &Value) -> &str {
+    document["recommendation"]["opengl"].as_str().unwrap_or("nothing")
+}
+
+/// Lets a command run in a mount namespace of its own, which root first prepares by a script. The functions of
+/// tests/lab/stage.sh can be used there, after `stage_begin`. Nothing of it is seen outside.
+pub(crate) fn on_stage(command: &Command, script: &str) -> Command {
+    let stage = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/stage.sh");
+    // The variables are those of the command, whose PATH may lack what the script needs.
+    let script = format!("played=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin\n. '{stage}'\n{script}\nPATH=$played; exec \"$@\"\n");
+    let mut staged = Command::new("/usr/bin/unshare");
+    staged.args(["--mount", "--propagation", "private", "--", "/bin/sh", "-euc", &script, "sh"]);
+    staged.arg(command.get_program()).args(command.get_args()).env_clear();
+    staged.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    staged.current_dir("/").stdin(Stdio::null());
+    staged
+}
+
+/// Diagnoses on a stage, and expects exactly these findings above the severity "info", in any order.
+#[track_caller]
+pub(crate) fn expect_on_stage(patient: &Patient, script: &str, args: &[&str], expected: &[&str]) -> Value {
+    let mut all = vec!["--format", "json"];
+    all.extend(args);
+    let started = Instant::now();
+    let output = on_stage(&patient.command(&all), script).output().unwrap();
+    let answer = Answer { output, took: started.elapsed() };
+    let document = serde_json::from_slice(&answer.output.stdout)
+        .unwrap_or_else(|error| panic!("standard output is not one JSON document: {error}\n{}", answer.all()));
+    assert_found(&document, &answer, expected);
+    document
+}
+
+/// Everything that a finding says.
+#[track_caller]
+pub(crate) fn told(document: &Value, id: &str) -> String {
+    finding(document, id).to_string()
+}

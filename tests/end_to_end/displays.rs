@@ -298,7 +298,8 @@ impl Process {
         status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
     }
 
-    fn signal_group(&self, signal: &str) {
+    /// Sends a signal to the process and its children.
+    pub(crate) fn signal(&self, signal: &str) {
         let mut kill = Command::new("kill");
         kill.args([&format!("-{signal}"), "--", &format!("-{}", self.child.id())]).stdout(Stdio::null()).stderr(Stdio::null());
         // The group may be gone.
@@ -308,13 +309,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.signal_group("CONT");
-        self.signal_group("TERM");
+        self.signal("CONT");
+        self.signal("TERM");
         let deadline = Instant::now() + Duration::from_secs(3);
         while self.is_alive() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
-        self.signal_group("KILL");
+        self.signal("KILL");
         drop(self.child.wait());
     }
 }

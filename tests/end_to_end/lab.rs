@@ -262,19 +262,24 @@ impl XServer {
 
     /// Starts one with further arguments.
     pub(crate) fn start_with(args: &[&str]) -> Self {
+        Self::of("Xvfb", &[&["-screen", "0", "1024x768x24"], args].concat())
+    }
+
+    /// Starts another program that is an X server of its own.
+    pub(crate) fn of(program: &str, args: &[&str]) -> Self {
         let number = free_display();
         let directory = lab().directory();
         let authority = directory.path().join("authority");
         write_authority(&authority, number, &cookie());
         lab().give(directory.path());
-        let mut command = lab().command("Xvfb", directory.path());
-        command.arg(format!(":{number}")).args(["-screen", "0", "1024x768x24", "-noreset"]);
+        let mut command = lab().command(program, directory.path());
+        command.arg(format!(":{number}")).arg("-noreset");
         command.arg("-auth").arg(&authority).args(args).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("Xvfb is missing: run tests/lab/setup");
+        let child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}: run tests/lab/setup"));
         let server = Self { number, child, directory };
         let deadline = Instant::now() + Duration::from_secs(20);
         while !server.answers() {
-            assert!(Instant::now() < deadline, "Xvfb :{number} does not answer");
+            assert!(Instant::now() < deadline, "{program} :{number} does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
         server

@@ -48,11 +48,19 @@ pub(super) fn ask(host: &dyn Host, socket: &Path, limit: Duration) -> AgentState
         Ok(Answer::Foreign(detail)) => AgentState::NotAnAgent { detail },
         Err(error) => match error.kind() {
             io::ErrorKind::TimedOut => hung(limit),
+            // ssh-agent closes on another user at once; when our question was on its way by then, that is a reset.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe if is_anothers(host, socket) => AgentState::Closed,
             // What the near end of a forwarded agent does when the agent at the far end has gone.
             io::ErrorKind::ConnectionReset => AgentState::Other { detail: "it reset the connection".to_owned() },
             _ => AgentState::Other { detail: error.to_string() },
         },
     }
+}
+
+/// Whether the socket belongs to another user.
+fn is_anothers(host: &dyn Host, socket: &Path) -> bool {
+    let owner = host.metadata(socket).ok().map(|metadata| metadata.uid);
+    owner.is_some() && host.identity().uid.is_some() && owner != host.identity().uid
 }
 
 fn not_connected(error: &io::Error, limit: Duration) -> AgentState {

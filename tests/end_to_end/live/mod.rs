@@ -1,15 +1,17 @@
 //! Failures that users met, each brought about for real: the real servers, engines, agents, drivers and kernels, and what
 //! casa-doctor says of each. Every test names all errors and warnings that it expects: one more is a false alarm.
 
+mod agents;
 mod displays;
 mod nvidia;
+mod x11;
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::lab::{Answer, Patient, ids_of};
+use crate::lab::{Answer, Patient, healthy_configuration, ids_of, lab};
 
 /// Diagnoses, and expects exactly these findings above the severity "info", in any order.
 #[track_caller]
@@ -60,11 +62,7 @@ pub(crate) fn on_stage(command: &Command, script: &str) -> Command {
 pub(crate) fn expect_on_stage(patient: &Patient, script: &str, args: &[&str], expected: &[&str]) -> Value {
     let mut all = vec!["--format", "json"];
     all.extend(args);
-    let started = Instant::now();
-    let output = on_stage(&patient.command(&all), script).output().unwrap();
-    let answer = Answer { output, took: started.elapsed() };
-    let document = serde_json::from_slice(&answer.output.stdout)
-        .unwrap_or_else(|error| panic!("standard output is not one JSON document: {error}\n{}", answer.all()));
+    let (document, answer) = document_of(on_stage(&patient.command(&all), script));
     assert_found(&document, &answer, expected);
     document
 }
@@ -73,4 +71,44 @@ pub(crate) fn expect_on_stage(patient: &Patient, script: &str, args: &[&str], ex
 #[track_caller]
 pub(crate) fn told(document: &Value, id: &str) -> String {
     finding(document, id).to_string()
+}
+
+/// Makes an environment around an image, with some keys more or other ones.
+pub(crate) fn environment(patient: &Patient, image: &str, keys: &Value) -> String {
+    let mut configuration: Value = serde_json::from_str(&healthy_configuration(lab().value(image))).unwrap();
+    for (key, value) in keys.as_object().into_iter().flatten() {
+        configuration[key] = value.clone();
+    }
+    let text = serde_json::to_string_pretty(&configuration).unwrap();
+    patient.environment("brainvisa-5.3", &text).to_str().unwrap().to_owned()
+}
+
+/// A command of the lab's ordinary user as that of another one, who has no home.
+pub(crate) fn as_nobody(command: &Command) -> Command {
+    assert_eq!(command.get_program(), "setpriv", "becoming another user needs root: run this test as root");
+    let user = lab().value("LAB_USER");
+    let mut other = Command::new("setpriv");
+    // The first two times that the user is named: --reuid and --regid.
+    for (index, arg) in command.get_args().enumerate() {
+        match index {
+            1 => other.arg("nobody"),
+            3 => other.arg("nogroup"),
+            4 => other.arg("--clear-groups"),
+            _ => other.arg(arg),
+        };
+    }
+    other.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    other.env("USER", "nobody").env("HOME", "/nonexistent").current_dir("/").stdin(Stdio::null());
+    assert!(other.get_args().all(|arg| arg != user), "{other:?}");
+    other
+}
+
+/// The document that a command of casa-doctor answers.
+#[track_caller]
+pub(crate) fn document_of(mut command: Command) -> (Value, Answer) {
+    let started = Instant::now();
+    let answer = Answer { output: command.output().unwrap(), took: started.elapsed() };
+    let document = serde_json::from_slice(&answer.output.stdout)
+        .unwrap_or_else(|error| panic!("standard output is not one JSON document: {error}\n{}", answer.all()));
+    (document, answer)
 }

@@ -1,9 +1,11 @@
 //! NVIDIA's real user space, in the states in which people have it. The card and the kernel's part of the driver cannot be had:
 //! those two are fakes, made of the files by which they show.
 
-use super::{expect_on_stage, finding, mode, told};
+use serde_json::Value;
+
+use super::{environment, expect_on_stage, finding, mode, told};
 use crate::displays::{Display, Kind};
-use crate::lab::{Patient, healthy_configuration, lab};
+use crate::lab::{Patient, lab};
 
 /// A machine with such a card, whose kernel runs a version, with the libraries of a tree, and nodes with a mode.
 fn machine(kernel: Option<&str>, trees: &[&str], nodes: &str) -> String {
@@ -13,11 +15,6 @@ fn machine(kernel: Option<&str>, trees: &[&str], nodes: &str) -> String {
 }
 
 const NODES: &str = "stage_nodes 666 nvidiactl 195 255 nvidia0 195 0";
-
-fn environment(patient: &Patient, image: &str) -> String {
-    let configuration = healthy_configuration(lab().value(image));
-    patient.environment("brainvisa-5.3", &configuration).to_str().unwrap().to_owned()
-}
 
 #[test]
 fn a_driver_in_order_on_a_screen_of_its_own_and_on_others() {
@@ -32,7 +29,7 @@ fn a_driver_in_order_on_a_screen_of_its_own_and_on_others() {
     ] {
         let display = Display::start(kind);
         let patient = display.patient();
-        let environment = environment(&patient, "LAB_IMAGE");
+        let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
         let document = expect_on_stage(&patient, &healthy, &[&environment], expected);
         assert_eq!(document["facts"]["gpu"]["nvidia"]["user_version"], version);
         assert_eq!(mode(&document), opengl, "{kind:?}: {:#}", document["recommendation"]);
@@ -45,7 +42,7 @@ fn a_screen_that_asks_for_the_library_of_nvidia() {
     let (version, tree) = (lab().value("LAB_NVIDIA_VERSION"), lab().value("LAB_NVIDIA"));
     let display = Display::start(Kind::GlxVendor("nvidia"));
     let mut patient = display.patient();
-    let environment = environment(&patient, "LAB_IMAGE");
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
     let only = ["--no-graphics", environment.as_str()];
     let document = expect_on_stage(&patient, &machine(Some(version), &[tree], NODES), &only, &["gl-vendor-missing"]);
     assert_eq!(mode(&document), "nv");
@@ -115,7 +112,7 @@ fn what_reaches_the_container() {
     let (version, tree) = (lab().value("LAB_NVIDIA_VERSION"), lab().value("LAB_NVIDIA"));
     let healthy = machine(Some(version), &[tree], NODES);
     let patient = Patient::new();
-    let environment_of = |image| environment(&patient, image);
+    let environment_of = |image| environment(&patient, image, &Value::Null);
     let healthy_image = environment_of("LAB_IMAGE");
     let only = ["--only", "nvidia,glibc", healthy_image.as_str()];
     expect_on_stage(&patient, &healthy, &only, &[]);

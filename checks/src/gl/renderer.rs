@@ -106,40 +106,12 @@ fn failed(facts: &Facts, server: &XServer, error: &GlError) -> Outcome {
     // load. On a local display the driver is then the matter; elsewhere indirect rendering is all that could be had.
     let refused = error.message.starts_with("BadValue") && error.message.contains("X_GLXCreate");
     let local = matches!(reach(facts), Some(Reach::Local));
-    if let Some(version) = too_old(server) {
-        return Outcome::Findings(vec![old_glx(server, version).evidence(evidence)]);
-    }
     let finding = if refused && (is_wanted(facts) || !(local && says_that_no_driver_loads(facts))) {
         indirect(facts).title("OpenGL would be indirect, and the X server refuses that")
     } else {
         no_context(facts)
     };
     Outcome::Findings(vec![finding.evidence(evidence)])
-}
-
-/// The server's version of GLX, when libGL cannot work with it: it needs 1.3.
-fn too_old(server: &XServer) -> Option<&str> {
-    let version = server.glx.as_ref()?.version.as_str();
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
-    let (major, minor) = (numbers.next()??, numbers.next()??);
-    ((major, minor) < (1, 3)).then_some(version)
-}
-
-/// Nothing of this machine is the matter, so nothing of it is to be repaired. x2go's server is always like this.
-fn old_glx(server: &XServer, version: &str) -> Finding {
-    let x2go = server.kind == ServerKind::Nxagent;
-    let finding = NO_CONTEXT
-        .found()
-        .severity(if x2go { Severity::Info } else { Severity::Warning })
-        .title(format!("The X server's OpenGL (GLX {version}) is too old for programs of this machine"))
-        .advise("In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.");
-    if x2go {
-        finding.evidence("the display is an x2go server (nxagent), which has no newer one").advise(
-            "For other programs, or where the machine that computes has a graphics card, work in a VNC session with VirtualGL.",
-        )
-    } else {
-        finding
-    }
 }
 
 fn reach(facts: &Facts) -> Option<Reach> {
@@ -413,24 +385,6 @@ mod tests {
         assert_eq!(found(&with("glXChooseFBConfig", "nothing in common")).0, "gl-no-context");
         assert_eq!(CHECK.judge(&with("glXQueryExtension", "the X server has no GLX")).word(), "skipped");
         assert_eq!(found(&Facts { glx: Some(drawn_by("")), ..machine(xvfb(), card("i915")) }).0, "gl-no-context");
-    }
-
-    #[test]
-    fn a_server_whose_glx_is_too_old_is_not_this_machines_fault() {
-        let of = |kind, version: &str| {
-            let mut x11 = display(Reach::Local, kind, &["GLX"], &[]);
-            if let crate::facts::Connection::Connected(server) = &mut x11.connection {
-                server.glx.as_mut().unwrap().version = version.into();
-            }
-            let refused = refused("glXQueryVersion", "the X server has GLX 1.2, and 1.3 or newer is needed");
-            Facts { glx: Some(refused), ..machine(x11, Gpu::default()) }
-        };
-        let outcome = CHECK.judge(&of(ServerKind::Nxagent, "1.2"));
-        let Outcome::Findings(findings) = outcome else { panic!("{outcome:?}") };
-        assert_eq!((findings[0].kind.id, findings[0].severity), ("gl-no-context", Severity::Info));
-        assert!(findings[0].advice.iter().all(|advice| advice.command.is_none()), "there is nothing to install");
-        assert_eq!(found(&of(ServerKind::Unknown, "1.2")).1, Severity::Warning);
-        assert_eq!(found(&of(ServerKind::Xorg, "1.10")).1, Severity::Warning, "ten is more than three");
     }
 
     #[test]

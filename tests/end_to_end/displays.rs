@@ -291,6 +291,15 @@ impl Process {
         }
     }
 
+    /// Waits for the end of a process that was told to end.
+    pub(crate) fn wait_until_gone(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_alive() {
+            assert!(Instant::now() < deadline, "the process is still there after {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Whether the process itself still runs. One that ended is not collected before the end, so its number is not used again.
     fn is_alive(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();

@@ -60,6 +60,12 @@ fn advise(finding: Finding, node: &DeviceNode, facts: &Facts) -> Finding {
             "The node's group is not known in this container: the engine that started it must keep your groups (with Podman, \
              --group-add keep-groups) or pass the device.",
         ),
+        // The group of root is nobody's to join, and a node that is closed to its group is not opened by joining it.
+        Some(group) if group == 0 || !groups.contains(&group) && node.mode.is_some_and(|mode| mode & 0o060 != 0o060) => finding
+            .advise_command(
+                "The node is closed to everybody but root. An administrator can have it made again as the system's rules mean it.",
+                "sudo udevadm trigger --action=add --subsystem-match=drm",
+            ),
         Some(group) if groups.contains(&group) => finding.advise_command(
             "You are in the node's group, so the node itself is closed to it: an administrator can open it again.",
             format!("sudo chmod g+rw {path}"),
@@ -84,6 +90,15 @@ mod tests {
             group: Some(group),
             mode: Some(0o660),
             ..DeviceNode::default()
+        }
+    }
+
+    #[test]
+    fn nobody_is_sent_into_the_group_of_root_or_into_one_that_is_closed_out() {
+        for node in [DeviceNode { mode: Some(0o600), ..node(128, false, 44) }, node(128, false, 0)] {
+            let outcome = judge(vec![node], &[1000]);
+            let Outcome::Findings(findings) = outcome else { panic!("{outcome:?}") };
+            assert!(findings[0].advice[0].command.as_deref().is_some_and(|command| command.contains("udevadm")), "{findings:?}");
         }
     }
 

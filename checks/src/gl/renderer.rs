@@ -149,8 +149,36 @@ fn indirect(facts: &Facts) -> Finding {
     }
 }
 
+/// The library that the dynamic linker found too old for a driver: it says "LIBRARY: version `NAME' not found (required by …)".
+fn older_library(facts: &Facts) -> Option<&str> {
+    let stderr = facts.glx.as_ref().map(|run| run.stderr.as_slice()).unwrap_or_default();
+    stderr.iter().find_map(|line| {
+        let (before, _) = line.split_once(": version `").filter(|(_, rest)| rest.contains("' not found (required by "))?;
+        before.split_whitespace().next_back().filter(|library| library.starts_with('/'))
+    })
+}
+
+/// The driver is there and in order; another program's libraries come before those that it was made for.
+fn of_older_library(facts: &Facts, finding: Finding, library: &str) -> Finding {
+    let finding = finding
+        .title("The OpenGL driver of this machine finds an older library than it needs")
+        .evidence(format!("{library} is found first, and is too old for the driver"));
+    match variable(facts.session.as_ref(), "LD_LIBRARY_PATH") {
+        Some(value) => finding.evidence(format!("LD_LIBRARY_PATH={value}")).advise_command(
+            "Unset the variable, or take that library's directory out of it, also in your shell's start-up files. It is mostly left \
+             by another program that brings libraries of its own, such as conda.",
+            "unset LD_LIBRARY_PATH",
+        ),
+        None => finding.advise(format!("Take {library} out of the linker's way: it does not belong to the driver.")),
+    }
+    .advise("In the container, the libraries are those of the image, and are not concerned unless the variable is handed on.")
+}
+
 fn no_context(facts: &Facts) -> Finding {
     let finding = stderr_evidence(facts, display_evidence(facts, NO_CONTEXT.found()));
+    if let Some(library) = older_library(facts) {
+        return of_older_library(facts, finding, library);
+    }
     let software = "In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.";
     match facts.machine.as_ref().and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str()) {
         Some("debian" | "ubuntu" | "linuxmint") => finding.advise_command(
@@ -385,6 +413,22 @@ mod tests {
         assert_eq!(found(&with("glXChooseFBConfig", "nothing in common")).0, "gl-no-context");
         assert_eq!(CHECK.judge(&with("glXQueryExtension", "the X server has no GLX")).word(), "skipped");
         assert_eq!(found(&Facts { glx: Some(drawn_by("")), ..machine(xvfb(), card("i915")) }).0, "gl-no-context");
+    }
+
+    #[test]
+    fn an_older_library_in_the_way_is_named_and_nothing_is_to_be_installed() {
+        let line = "libGL: MESA-LOADER: failed to open /usr/lib/dri/swrast_dri.so: /opt/conda/lib/libstdc++.so.6: version \
+                    `GLIBCXX_3.4.29' not found (required by /usr/lib/dri/swrast_dri.so)";
+        let mut glx = refused("glXCreateNewContext", "BadValue, to GLX request 24 (X_GLXCreateNewContext)");
+        glx.stderr = vec![line.to_owned(), "libGL error: failed to load driver: swrast".to_owned()];
+        let session = session(&[("LD_LIBRARY_PATH", "/opt/conda/lib")]);
+        let facts = Facts { glx: Some(glx), session: Some(session), ..machine(xvfb(), Gpu::default()) };
+        let outcome = CHECK.judge(&facts);
+        let Outcome::Findings(findings) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(findings[0].kind.id, "gl-no-context");
+        assert!(findings[0].evidence.iter().any(|line| line.starts_with("/opt/conda/lib/libstdc++.so.6 is found first")));
+        let commands: Vec<_> = findings[0].advice.iter().filter_map(|advice| advice.command.as_deref()).collect();
+        assert_eq!(commands, ["unset LD_LIBRARY_PATH"]);
     }
 
     #[test]

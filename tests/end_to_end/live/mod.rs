@@ -2,7 +2,12 @@
 //! casa-doctor says of each. Every test names all errors and warnings that it expects: one more is a false alarm.
 
 mod agents;
+mod configuration;
 mod displays;
+mod docker;
+mod engines;
+mod files;
+mod graphics;
 mod nvidia;
 mod x11;
 
@@ -111,4 +116,31 @@ pub(crate) fn document_of(mut command: Command) -> (Value, Answer) {
     let document = serde_json::from_slice(&answer.output.stdout)
         .unwrap_or_else(|error| panic!("standard output is not one JSON document: {error}\n{}", answer.all()));
     (document, answer)
+}
+
+/// The failures that `explain --log` names in a text, those that are harmless left out.
+pub(crate) fn named(text: &str) -> Vec<String> {
+    let patient = Patient::new();
+    let log = patient.file("log", text);
+    let answer = patient.run(["explain", "--format", "json", "--log", log.to_str().unwrap()]);
+    let document: Value = serde_json::from_slice(&answer.assert_status(0).output.stdout).unwrap();
+    let diagnoses = document["diagnoses"].as_array().unwrap().iter();
+    let serious = diagnoses.filter(|diagnosis| diagnosis["harmless"] == false);
+    serious.map(|diagnosis| diagnosis["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Both outputs of a command, and whether it succeeded.
+pub(crate) fn said_by(command: &mut Command) -> (String, bool) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), output.status.success())
+}
+
+/// Expects a command to fail, and the reader of logs to name that failure in what it says.
+#[track_caller]
+pub(crate) fn expect_in_log(command: &mut Command, expected: &str) {
+    let (text, success) = said_by(command);
+    assert!(!success, "{command:?} succeeded:\n{text}");
+    let named = named(&text);
+    assert!(named.iter().any(|id| id == expected), "expected {expected}, found {named:?} in:\n{text}");
 }

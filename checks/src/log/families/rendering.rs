@@ -155,6 +155,8 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "GLX 1.3 or later is required",
             "GLX version 1.3 is required",
             "qglx_findConfig: Failed to finding matching FBConfig",
+            // What libGL's first question beyond GLX 1.2 is answered by nxagent.
+            "X Error of failed request:{*}GLXUnsupportedPrivateRequest",
         ]),
         follows: DRIVER_FAILED,
         cause: "The X server has no GLX or one that is too old, as that of X2Go and NX (GLX 1.2), or none that fits the OpenGL of the container.",

@@ -45,6 +45,11 @@ pub(super) static ROWS: &[Row] = &[
         &[19],
     ),
     row("QGLContext::makeCurrent(): Cannot make invalid context current.", "gl-invalid-context", &[19]),
+    row(
+        "X Error of failed request:  GLXUnsupportedPrivateRequest\n  Major opcode of failed request:  143 (GLX)\n  Minor opcode of failed request:  17 (X_GLXVendorPrivateWithReply)",
+        "gl-x2go",
+        &[21],
+    ),
     row("Could not initialize GLX\nAborted (core dumped)", "gl-x2go", &[21]),
     row("[20664:20723:1117/071512.984975:ERROR:gl_surface_qt.cpp(241)] GLX 1.3 or later is required.", "gl-x2go", &[21]),
     row("Error: couldn't find RGB GLX visual or fbconfig", "gl-xvnc-noglx", &[23, 12, 31]),

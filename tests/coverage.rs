@@ -14,9 +14,9 @@ use serde_json::Value;
 /// How many failures the catalogue has.
 const CASES: u16 = 120;
 /// How many of them must be covered at least.
-const COVERED: usize = 107;
+const COVERED: usize = 108;
 /// How many must be met for real at least.
-const LIVE: usize = 14;
+const LIVE: usize = 60;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

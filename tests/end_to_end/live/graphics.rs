@@ -89,9 +89,16 @@ fn an_image_without_drivers() {
     assert!(!success && ids.iter().any(|id| id.starts_with("mesa-")), "{ids:?} in {text}");
     let (text, success) = run("software", &["glxinfo", "-B"]);
     assert!(success && text.contains("softpipe"), "{text}");
-    // Windows that show what is behind them: the software mode keeps Mesa from choosing such a visual.
-    let (text, _) = run("software", &["env"]);
-    assert!(text.lines().any(|line| line == "XLIB_SKIP_ARGB_VISUALS=1"), "{text}");
+}
+
+/// The software OpenGL would choose a visual through which one sees what is behind the window.
+#[test]
+fn windows_are_not_see_through_in_the_mode_software() {
+    let display = Display::start(Kind::Xvfb);
+    let patient = display.patient();
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
+    let (text, success) = said_by(&mut patient.command(["run", &environment, "--opengl", "software", "--", "env"]));
+    assert!(success && text.lines().any(|line| line == "XLIB_SKIP_ARGB_VISUALS=1"), "{text}");
 }
 
 /// In x2go's sessions only the image's own software OpenGL works.

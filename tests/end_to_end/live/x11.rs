@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{as_nobody, assert_found, document_of, environment, expect, finding, mode, told};
+use super::{as_nobody, assert_found, document_of, environment, expect, finding, mode, said_by, told};
 use crate::displays::{Display, Kind, Process};
 use crate::lab::{Patient, XServer, cookie, free_display, lab, write_authority};
 
@@ -149,6 +149,19 @@ fn a_server_without_glx() {
         let document = expect(&patient, [environment], &["x11-glx-missing"]);
         assert_eq!(mode(&document), "software", "{kind}: {:#}", document["recommendation"]);
     }
+}
+
+/// In a batch job XAUTHORITY names a file of the job, outside of the home, which containers do not see by themselves.
+#[test]
+fn a_cookie_in_the_directory_of_a_job() {
+    let server = XServer::start();
+    let mut patient = Patient::at(&server);
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
+    expect(&patient, ONLY_X, &[]);
+    let (text, success) = said_by(&mut patient.command(["run", &environment, "--", "glxinfo", "-B"]));
+    assert!(success, "{text}");
+    patient.variables.retain(|(name, _)| name != "XAUTHORITY");
+    expect(&patient, ONLY_X, &["x11-cookie-missing"]);
 }
 
 /// What the configuration keeps from the container, with a program in Apptainer as the witness.

@@ -12,6 +12,7 @@ mod lab;
 mod live;
 mod plugins;
 mod recipes;
+mod release;
 mod repair;
 mod run;
 mod ssh;

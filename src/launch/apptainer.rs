@@ -18,10 +18,15 @@ use super::plan::Plan;
 #[cfg(unix)]
 use super::script;
 use super::settings::Settings;
-use super::{LaunchError, Request, nvidia, options, variables};
+use super::site::Site;
+use super::{LaunchError, Request, devices, nvidia, options, variables};
 use crate::casa_distro::look_up_image;
 use crate::host::{Access, Host};
 use crate::recommend::OpenGl;
+
+/// The file with the cookie stands in the directory above that of the script.
+#[cfg(unix)]
+const OWN_COOKIE: &[u8] = b"XAUTHORITY=${0%/*/*}/Xauthority\nexport XAUTHORITY\n";
 
 /// The engine has bash replace the prompt of the image's settings by its own name, at the first prompt.
 #[cfg(unix)]
@@ -54,6 +59,10 @@ impl Dialect for Apptainer {
         options::hide_tmp(options)
     }
 
+    fn site(&self, host: &dyn Host, engine: &Chosen) -> Site {
+        Site::read(host, engine)
+    }
+
     fn can_mount(&self, engine: &Chosen, path: &str) -> Result<(), &'static str> {
         if is_special(path) && !engine.has_mount_option() {
             return Err("the engine, or its version, cannot mount a path with a comma, colon or quote in its name");
@@ -79,23 +88,25 @@ impl Dialect for Apptainer {
     }
 
     fn words(&self, wanted: &Wanted<'_>, env: &mut BTreeMap<String, OsString>, told: &mut Told) -> Result<Words, LaunchError> {
-        let Wanted { host, facts, engine, request, options, .. } = *wanted;
-        let nv = match request.opengl {
-            OpenGl::Nv => nvidia::bring(host, facts, engine, env, &mut told.warnings),
-            _ => Vec::new(),
-        };
+        let Wanted { host, facts, engine, site, request, options, .. } = *wanted;
+        let brings_nv = request.opengl == OpenGl::Nv && !cdi_decides(engine, options, told);
+        let mut brought = if brings_nv { nvidia::bring(wanted, env, &mut told.warnings) } else { Vec::new() };
+        brought.extend(devices::bring(host, facts, request, options::hide_devices(options) || !site.devices, env));
+        if !site.binds {
+            brought.clear();
+        }
         let process_env = variables::of_process(host, engine, options, env, &mut told.warnings);
         let mut head: Vec<OsString> = vec!["run".into(), "--cleanenv".into()];
         if let Some(cwd) = &request.cwd {
             head.extend(["--pwd".into(), cwd.clone().into()]);
         }
         head.extend(overlay(host, &wanted.settings.directory, &mut told.warnings));
-        let mut tail = home_arguments(wanted.home, wanted.home_in_container)?;
-        for bind in nv {
+        let mut tail = if site.binds { home_arguments(wanted.home, wanted.home_in_container)? } else { Vec::new() };
+        for bind in brought {
             tail.extend(bind.source.map(|source| self.mount(&source, &bind.container)).unwrap_or_default());
         }
         tail.extend(options.iter().map(OsString::from));
-        if request.opengl == OpenGl::Nv {
+        if brings_nv {
             tail.push("--nv".into());
         }
         Ok(Words { head, tail, process_env })
@@ -110,8 +121,13 @@ impl Dialect for Apptainer {
     #[cfg(unix)]
     fn scripts(&self, plan: &Plan) -> Vec<(&'static str, Vec<u8>)> {
         let odd = plan.env.iter().filter(|(_, value)| value.to_str().is_none());
+        // Where nothing can be mounted, the cookie is found from the place of the script.
+        let cookie: &[u8] = if plan.unbound.is_some() && plan.authority.is_some() { OWN_COOKIE } else { b"" };
         let prompt = if plan.command.is_empty() { OWN_PROMPT } else { b"" };
-        vec![(START, [script::tell_start(), script::exports(odd), prompt.to_vec(), script::exec(&plan.words())].concat())]
+        vec![(
+            START,
+            [script::tell_start(), cookie.to_vec(), script::exports(odd), prompt.to_vec(), script::exec(&plan.words())].concat(),
+        )]
     }
 
     /// The engine passes signals on to the first process of the container only, and only without a terminal; that process is usually
@@ -123,6 +139,21 @@ impl Dialect for Apptainer {
         // of all.
         started.is_some()
     }
+}
+
+/// Whether the options ask for devices of the Container Device Interface, which take the place of `--nv`: with both, the engine
+/// ignores the devices without a word.
+fn cdi_decides(engine: &Chosen, options: &[String], told: &mut Told) -> bool {
+    if !options::have(options, "--device") {
+        return false;
+    }
+    if engine.knows_cdi() == Some(false) {
+        told.warnings.push("this version of the engine has no --device: Apptainer 1.5 is the first".into());
+        return false;
+    }
+    told.notes
+        .push("the option --device brings NVIDIA's driver, so --nv is left out: with both, the engine ignores the device".into());
+    true
 }
 
 fn is_special(path: &str) -> bool {

@@ -16,6 +16,7 @@ use super::plan::Places;
 #[cfg(unix)]
 use super::plan::Plan;
 use super::settings::Settings;
+use super::site::Site;
 use super::{LaunchError, Request};
 use crate::host::Host;
 
@@ -35,6 +36,7 @@ pub(super) struct Wanted<'a> {
     pub(super) facts: &'a Facts,
     pub(super) request: &'a Request,
     pub(super) engine: &'a Chosen,
+    pub(super) site: &'a Site,
     /// Options of the configuration and of the request, in order.
     pub(super) options: &'a [String],
     pub(super) home: &'a Home,
@@ -71,6 +73,11 @@ pub(super) trait Dialect: Sync {
 
     /// Whether the container has, with these options, a `/tmp` of its own, in which the X server's socket is not found.
     fn hides_tmp(&self, options: &[String]) -> bool;
+
+    /// What the administrator has decided about the engine.
+    fn site(&self, _host: &dyn Host, _engine: &Chosen) -> Site {
+        Site::default()
+    }
 
     /// Whether a path can be part of a mount, or why not. It is UTF-8 and has no line break.
     fn can_mount(&self, engine: &Chosen, path: &str) -> Result<(), &'static str>;

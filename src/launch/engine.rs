@@ -49,6 +49,14 @@ impl Chosen {
         }
     }
 
+    /// Whether it takes devices of the Container Device Interface (Apptainer since 1.5.0; SingularityCE in its other mode only).
+    pub(super) fn knows_cdi(&self) -> Option<bool> {
+        match self.kind {
+            EngineKind::Singularity => Some(false),
+            _ => self.version.map(|version| version >= (1, 5, 0)),
+        }
+    }
+
     /// Whether its `--nv` puts the host's dispatch libraries before those of the image (Apptainer before 1.5.0, SingularityCE).
     pub(super) fn host_libraries_first(&self) -> Option<bool> {
         match self.kind {

@@ -6,10 +6,12 @@
 mod agent;
 mod apptainer;
 mod binds;
+mod devices;
 mod dialect;
 mod display;
 mod engine;
 mod home;
+mod nv_parts;
 mod nvidia;
 mod options;
 mod plan;
@@ -23,6 +25,8 @@ mod run;
 mod script;
 mod settings;
 mod show;
+mod site;
+mod unbound;
 mod variables;
 #[cfg(unix)]
 mod witness;

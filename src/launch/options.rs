@@ -68,6 +68,17 @@ pub(super) fn hide_tmp(options: &[String]) -> bool {
         || value_of(options, "--no-mount").any(|value| value.split(',').any(|part| matches!(part, "tmp" | "/tmp")))
 }
 
+/// Whether the options give the container few devices, without those of graphics cards.
+pub(super) fn hide_devices(options: &[String]) -> bool {
+    has(options, &["--contain", "--containall", "--compat"], &['c', 'C'])
+        || value_of(options, "--no-mount").any(|value| value.split(',').any(|part| matches!(part, "dev" | "/dev")))
+}
+
+/// Whether an option with a value is among them.
+pub(super) fn have(options: &[String], name: &str) -> bool {
+    value_of(options, name).next().is_some()
+}
+
 /// Whether the options forbid the engine to let a shell evaluate variables.
 pub(super) fn forbid_evaluation(options: &[String]) -> bool {
     has(options, &["--no-eval", "--compat"], &[])

@@ -11,6 +11,7 @@ use super::dialect::{self, Dialect, Told, Wanted};
 use super::display::{self, Authority};
 use super::home::{self, Home};
 use super::settings::Settings;
+use super::unbound::{Unbound, without_mounts};
 use super::{LaunchError, Request, agent, engine, variables};
 use crate::host::Host;
 use crate::recommend::OpenGl;
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) image: PathBuf,
     /// The command and its arguments; empty for a shell.
     pub(crate) command: Vec<OsString>,
+    /// Where our private files are seen, when nothing can be mounted.
+    pub(super) unbound: Option<Unbound>,
 }
 
 /// Where the private files of a launch are.
@@ -95,7 +98,9 @@ impl Plan {
                 argv.extend(self.dialect().mount(source, &bind.container));
             }
         }
-        if let Some(Places { shown: (source, container), .. }) = places {
+        if let Some(Places { shown: (source, container), .. }) = places
+            && source != Path::new(container)
+        {
             argv.extend(self.dialect().mount(source, Path::new(container)));
         }
         argv.extend(self.tail.iter().cloned());
@@ -162,6 +167,9 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         binds.set_default(&host_home);
     }
 
+    let site = dialect.site(host, &engine);
+    let unbound = (!site.binds)
+        .then(|| without_mounts((host, &site, &engine), &host_home, &mut binds, authority.as_ref(), &mut env, &mut told));
     bring_mode(request.opengl, contents(facts, &image), &mut env, &mut told);
     let wanted = Wanted {
         host,
@@ -169,6 +177,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         facts,
         request,
         engine: &engine,
+        site: &site,
         options: &options,
         home: &home,
         home_in_container: &home_in_container,
@@ -191,6 +200,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         tail: words.tail,
         image,
         command: request.command.clone(),
+        unbound,
     })
 }
 

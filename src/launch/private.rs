@@ -32,8 +32,14 @@ pub(super) struct Private {
 
 impl Private {
     /// Makes one, after removing what killed runs have left. `scripts` are the files that start the command, by name.
-    pub(super) fn create(host: &dyn Host, authority: Option<&[u8]>, scripts: &[(&str, Vec<u8>)]) -> io::Result<Self> {
-        let parent = parent(host);
+    /// `parent` is where it has to be.
+    pub(super) fn create(
+        host: &dyn Host,
+        parent: Option<&Path>,
+        authority: Option<&[u8]>,
+        scripts: &[(&str, Vec<u8>)],
+    ) -> io::Result<Self> {
+        let parent = parent.map_or_else(|| usual_parent(host), Path::to_owned);
         sweep(host, &parent);
         let directory = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{}.", std::process::id()))
@@ -70,7 +76,7 @@ impl Private {
 }
 
 /// Where private directories are made: the user's run-time directory, else the one for temporary files.
-fn parent(host: &dyn Host) -> PathBuf {
+fn usual_parent(host: &dyn Host) -> PathBuf {
     let usable = |path: &PathBuf| path.is_absolute() && path.to_str().is_some() && host.access(path, Access::Write).is_ok();
     ["XDG_RUNTIME_DIR", "TMPDIR"]
         .into_iter()
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_directory_is_private_and_goes_away() {
-        let private = Private::create(&LiveHost, Some(b"cookie"), &[(START, b"exit".to_vec())]).unwrap();
+        let private = Private::create(&LiveHost, None, Some(b"cookie"), &[(START, b"exit".to_vec())]).unwrap();
         let path = private.directory.path().to_owned();
         let mode = |path: &Path| path.symlink_metadata().unwrap().mode() & 0o7777;
         assert_eq!((mode(&path), mode(&private.authority())), (0o700, 0o600));
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn without_a_cookie_there_is_no_authority_file() {
-        let private = Private::create(&LiveHost, None, &[]).unwrap();
+        let private = Private::create(&LiveHost, None, None, &[]).unwrap();
         assert!(!private.authority().exists());
     }
 

@@ -8,6 +8,7 @@ use super::dialect::IN_CONTAINER;
 use super::plan::{Places, Plan};
 use super::private::Private;
 use super::process::{Watch, shell_status};
+use super::unbound::Unbound;
 use super::witness::Witness;
 use crate::host::Host;
 
@@ -38,10 +39,17 @@ fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchError> {
         source,
     })?;
     let cookie = plan.authority.as_ref().map(super::display::Authority::bytes);
-    let private = Private::create(host, cookie.as_deref(), &plan.dialect().scripts(plan))
+    let parent = match &plan.unbound {
+        Some(Unbound::Under(parent)) => Some(parent.as_path()),
+        _ => None,
+    };
+    let private = Private::create(host, parent, cookie.as_deref(), &plan.dialect().scripts(plan))
         .map_err(|source| LaunchError::Prepare { what: "the private files of the launch".into(), source })?;
     let (authority, shown) = (private.authority(), private.shown());
-    let argv = plan.argv_with(Some(Places { authority: &authority, shown: (&shown, IN_CONTAINER) }));
+    // Without mounts it is seen where it is, or not at all.
+    let seen = if parent.is_some() { shown.to_string_lossy().into_owned() } else { IN_CONTAINER.to_owned() };
+    let places = Places { authority: &authority, shown: (&shown, &seen) };
+    let argv = plan.argv_with((plan.unbound != Some(Unbound::Nowhere)).then_some(places));
     Ok(Prepared { private, argv })
 }
 
@@ -67,7 +75,9 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
     let end = watch.run(host, plan.dialect(), argv, &plan.process_env, streams, private).map_err(failed)?;
     let stderr = witness.text(host);
     let status = shell_status(end.status);
-    if prepared.command_started(host) {
+    // Where that cannot be known, only the engine's own status of failure tells.
+    let is_unknown = plan.unbound == Some(Unbound::Nowhere) && status != 255;
+    if is_unknown || prepared.command_started(host) {
         return Ok(Ended { status, stderr, by_signal: end.is_recent });
     }
     // Nothing was started. A signal that we got, and passed on to whatever was on its way, is the reason whatever the engine makes of

@@ -6,11 +6,11 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::dialect::{IN_CONTAINER, STARTED};
+use super::dialect::STARTED;
 
-/// Writes the number of the process down.
+/// Writes the number of the process into the file beside the script, which is started by its path.
 pub(super) fn tell_start() -> Vec<u8> {
-    format!("echo \"$$\" 2>/dev/null >{IN_CONTAINER}/{STARTED}\n").into_bytes()
+    format!("echo \"$$\" 2>/dev/null >\"${{0%/*}}/{STARTED}\"\n").into_bytes()
 }
 
 /// Sets variables.

@@ -12,6 +12,7 @@ mod jobs;
 mod names;
 mod private;
 mod signals;
+mod site;
 mod support;
 mod terminal;
 

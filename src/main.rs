@@ -1,7 +1,7 @@
 //! casa-doctor finds out why a window, a 3D view or an ssh key does not work in a casa-distro container, and cures it.
 //!
 //! Data flows one way: the [`probes`] look at the machine through the [`host`] and leave facts; the checks (a crate of their
-//! own) turn facts into findings; [`recommend`] turns both into a plan; [`fix`] and [`launch`] carry it out; [`report`]
+//! own) turn facts into findings; [`recommend`] turns both into a plan; [`measure`] tries it, [`fix`] and [`launch`] carry it out; [`report`]
 //! tells it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -12,6 +12,7 @@ mod fix;
 mod host;
 mod judge;
 mod launch;
+mod measure;
 mod output;
 mod plan;
 mod plugins;

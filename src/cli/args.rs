@@ -22,6 +22,7 @@ Exit status:
 Examples:
   casa-doctor                                look at this machine and this environment
   casa-doctor ~/casa_distro/brainvisa-5.1    look at that environment
+  casa-doctor --measure                      the same, and try every OpenGL mode in the image
   casa-doctor --fix                          write a fixed casa_distro.json and try it
   casa-doctor --fix -- anatomist             the same, then start anatomist in the container
   casa-doctor run -- anatomist               just start it
@@ -55,6 +56,11 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start a command in the container, in the OpenGL mode that was decided for this machine and this display
     Run(RunArgs),
+    /// Try every OpenGL mode in the image, on this display, and say which one to use
+    Measure {
+        /// Environment directory, casa_distro.json, or name of an environment
+        env: Option<OsString>,
+    },
     /// Put back what the last --fix changed
     Undo {
         /// Environment directory, casa_distro.json, or name of an environment
@@ -171,6 +177,15 @@ pub(crate) struct Options {
     /// Compare the image's checksum with its metadata, too (reads the whole image)
     #[arg(long, global = true)]
     pub(crate) checksum: bool,
+    /// Try every OpenGL mode inside the image, too (starts the container once for each)
+    #[arg(long, global = true)]
+    pub(crate) measure: bool,
+    /// Limit of each OpenGL mode that is tried
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
+    pub(crate) measure_timeout: Duration,
+    /// Try also the OpenGL modes that cannot work here
+    #[arg(long, global = true)]
+    pub(crate) all_modes: bool,
     /// Load no graphics driver
     #[arg(long, global = true)]
     pub(crate) no_graphics: bool,

@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
 use crate::probes::{Context, Request, checksum, collect};
-use crate::recommend::{OpenGl, Recommendation, predict};
+use crate::recommend::{OpenGl, Recommendation, recommend};
 use crate::recording::Recording;
 use crate::report::human::{self, HumanOptions};
 use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, github, html, json, junit, markdown, nagios, sarif};
@@ -40,7 +40,7 @@ impl Diagnosis {
     /// Judges facts.
     pub(super) fn of(source: Source, facts: Facts, selection: &Selection) -> Self {
         let runs = judge::judge(&facts, selection);
-        let recommendation = predict(&facts);
+        let recommendation = recommend(&facts);
         Self { source, facts, runs, recommendation }
     }
 
@@ -133,6 +133,11 @@ pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsStrin
     let wanted = Request { thorough: true, ..request(options, env, &selection) };
     let mut facts = collect(&context(&host, options), &wanted)?;
     ask_plugins(&host, options, &mut facts, &selection, wanted.deadline);
+    let mut diagnosis = Diagnosis::of(Source::Live, facts, &selection);
+    if options.measure {
+        diagnosis.measure(&host, &host, options, &selection)?;
+    }
+    let facts = diagnosis.facts;
     let recording = Recording::new(facts, host.now());
     deliver(options, &format!("{}\n", serde_json::to_string_pretty(&recording)?))?;
     Ok(ExitStatus::Clean)
@@ -163,8 +168,22 @@ fn ask_plugins(host: &Arc<dyn Host>, options: &Options, facts: &mut Facts, selec
     plugins::ask(&context(host, options), facts, deadline, |name| selection.wants_plugin(name));
 }
 
-/// Looks at this machine and judges it.
+/// Looks at this machine and judges it, after trying the OpenGL modes out where that is wanted.
 pub(super) fn look(
+    host: &Arc<dyn Host>,
+    options: &Options,
+    env: Option<OsString>,
+    selection: &Selection,
+) -> Result<Diagnosis, Failure> {
+    let mut diagnosis = look_only(host, options, env, selection)?;
+    if options.measure {
+        diagnosis.measure(host, host, options, selection)?;
+    }
+    Ok(diagnosis)
+}
+
+/// Looks at this machine and judges it; starts no container.
+pub(super) fn look_only(
     host: &Arc<dyn Host>,
     options: &Options,
     env: Option<OsString>,

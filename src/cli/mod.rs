@@ -6,6 +6,7 @@ mod death;
 mod diagnose;
 mod image_cache;
 mod link;
+mod measure;
 mod offline;
 mod repair;
 mod run;
@@ -102,6 +103,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         ))),
         None => diagnose::diagnose(host, &options, env),
         Some(Command::Run(args)) => run::run(host, &options, args),
+        Some(Command::Measure { env }) => measure::measure(host, &options, env),
         Some(Command::Undo { env }) => repair::undo(host, &options, env),
         Some(Command::List) => offline::list(&host, &options),
         Some(Command::Explain { log: Some(log), .. }) => offline::explain_log(host.as_ref(), &options, &log),

@@ -8,7 +8,7 @@ use casa_doctor_checks::finding::{Safety, Severity};
 
 use super::args::Options;
 use super::conclude::conclude;
-use super::diagnose::{Diagnosis, context, look, render, request, selection};
+use super::diagnose::{Diagnosis, context, look_only, render, request, selection};
 use super::run::{self, environment};
 use super::{Failure, deliver};
 use crate::casa_distro::{has_url_password, is_secret_name};
@@ -34,7 +34,7 @@ pub(super) fn fix(
         return Err(Failure::usage(anyhow::anyhow!("a recording cannot be fixed: --fix and --replay do not go together")));
     }
     let selection = selection(&host, options)?;
-    let before = look(&host, options, env.clone(), &selection)?;
+    let before = look_only(&host, options, env.clone(), &selection)?;
     let found = match environment(&before.facts) {
         Ok(found) => found.clone(),
         Err(failure) => return Err(Failure { status: ExitStatus::Failed, ..failure }),
@@ -54,7 +54,13 @@ pub(super) fn fix(
     let written = write(host.as_ref(), &found, changes)?;
 
     // Look again: what counts now is what the machine says now.
-    let after = if changes.is_empty() { before.clone() } else { look(&host, options, env, &selection)? };
+    let after = if changes.is_empty() {
+        planned.then.clone()
+    } else {
+        let mut facts = look_only(&host, options, env, &selection)?.facts;
+        facts.measurements.clone_from(&planned.then.facts.measurements);
+        Diagnosis::of(before.source, facts, &selection)
+    };
     let now = environment(&after.facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?.clone();
     let mode = after.mode();
     let mut document = after.document(host.as_ref());
@@ -143,6 +149,9 @@ impl Planned {
             }
             changes = combine(changes, found);
             then = before.with_planned_files(&overlay(host, &changes), options, selection)?;
+        }
+        if !options.no_graphics {
+            then.measure(host, &overlay(host, &changes), options, selection)?;
         }
         let remembered = match (then.environment(), &then.recommendation) {
             (Some(environment), Some(recommendation)) => memory::remember(environment, &then.facts, recommendation),

@@ -38,6 +38,7 @@ pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Resu
         engine: args.engine.map(OsString::from),
         options: args.engine_options,
         root: args.root,
+        shown: Vec::new(),
         command: args.command,
     };
     let plan = plan(host.as_ref(), environment, &facts, &request).map_err(Failure::not_started)?;

@@ -204,7 +204,7 @@ impl ProcessTree {
     }
 
     /// Waits for the end without reaping; tells whether it came.
-    fn wait_until(&mut self, deadline: Instant) -> bool {
+    pub(crate) fn wait_until(&mut self, deadline: Instant) -> bool {
         let mut pause = Duration::from_micros(200);
         loop {
             if self.has_ended() {
@@ -229,8 +229,9 @@ impl ProcessTree {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Its number, which is that of its group, too.
     #[cfg(unix)]
-    fn pid(&self) -> Option<rustix::process::Pid> {
+    pub(crate) fn pid(&self) -> Option<rustix::process::Pid> {
         i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
     }
 

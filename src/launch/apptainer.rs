@@ -202,5 +202,8 @@ mod tests {
         assert_eq!(text("/a:b", "/c"), ["--mount", "type=bind,\"source=/a:b\",\"destination=/c\""]);
         assert_eq!(text("/a\"b,", "/c"), ["--mount", "type=bind,\"source=/a\"\"b,\",\"destination=/c\""]);
         assert_eq!(text("/a ", "/c")[0], "--mount", "--bind would cut the blank off");
+        let read_only = |source: &str| Apptainer.mount_read_only(Path::new(source), Path::new("/c"));
+        assert_eq!(read_only("/a"), ["--bind", "/a:/c:ro"]);
+        assert_eq!(read_only("/a:b"), ["--mount", "type=bind,\"source=/a:b\",\"destination=/c\",ro"]);
     }
 }

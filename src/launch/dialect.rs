@@ -85,6 +85,16 @@ pub(super) trait Dialect: Sync {
     /// The arguments that make a mount.
     fn mount(&self, source: &Path, container: &Path) -> Vec<OsString>;
 
+    /// The arguments that make a mount which the container cannot write to.
+    fn mount_read_only(&self, source: &Path, container: &Path) -> Vec<OsString> {
+        let mut arguments = self.mount(source, container);
+        let as_fields = arguments.first().is_some_and(|option| option == "--mount");
+        if let Some(value) = arguments.last_mut() {
+            value.push(if as_fields { ",ro" } else { ":ro" });
+        }
+        arguments
+    }
+
     /// Everything but the mounts. Variables that only the mode "nv" needs are added to `env`.
     fn words(&self, wanted: &Wanted<'_>, env: &mut BTreeMap<String, OsString>, told: &mut Told) -> Result<Words, LaunchError>;
 

@@ -6,6 +6,8 @@
 mod agent;
 mod apptainer;
 mod binds;
+#[cfg_attr(not(unix), path = "capture_elsewhere.rs")]
+mod capture;
 mod devices;
 mod dialect;
 mod display;
@@ -34,6 +36,7 @@ mod witness;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use plan::{Plan, plan};
 pub(crate) use run::{Ended, launch};
 pub(crate) use settings::Settings;
@@ -59,6 +62,8 @@ pub(crate) struct Request {
     pub(crate) options: Vec<String>,
     /// Whether the engine is started as root, through sudo.
     pub(crate) root: bool,
+    /// Files of this machine that the container sees, too, and cannot change: the path here, and the one there.
+    pub(crate) shown: Vec<(PathBuf, PathBuf)>,
     /// The command and its arguments; a shell when empty.
     pub(crate) command: Vec<OsString>,
 }
@@ -66,7 +71,18 @@ pub(crate) struct Request {
 impl Request {
     /// A command with a display and nothing special.
     pub(crate) fn new(opengl: OpenGl, command: Vec<OsString>) -> Self {
-        Self { opengl, gui: true, cwd: None, env: Vec::new(), image: None, engine: None, options: Vec::new(), root: false, command }
+        Self {
+            opengl,
+            gui: true,
+            cwd: None,
+            env: Vec::new(),
+            image: None,
+            engine: None,
+            options: Vec::new(),
+            shown: Vec::new(),
+            root: false,
+            command,
+        }
     }
 }
 

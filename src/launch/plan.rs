@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(super) head: Vec<OsString>,
     /// The mounts.
     pub(super) binds: Vec<Bind>,
+    /// Files that the container sees and cannot change: the path here, and the one there.
+    pub(super) shown: Vec<(PathBuf, PathBuf)>,
     /// What stands between the mounts and the image.
     pub(super) tail: Vec<OsString>,
     /// The image: a file, or a name.
@@ -102,6 +104,9 @@ impl Plan {
             && source != Path::new(container)
         {
             argv.extend(self.dialect().mount(source, Path::new(container)));
+        }
+        for (source, container) in &self.shown {
+            argv.extend(self.dialect().mount_read_only(source, container));
         }
         argv.extend(self.tail.iter().cloned());
         argv.push(self.image.clone().into());
@@ -197,6 +202,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         home,
         head: words.head,
         binds: binds.into_list(),
+        shown: request.shown.clone(),
         tail: words.tail,
         image,
         command: request.command.clone(),

@@ -213,10 +213,10 @@ pub(super) fn signal_below(host: &dyn Host, engine: i32, started: Option<i32>, s
 }
 
 /// The processes of the machine: parent and name of each.
-struct Tree(BTreeMap<i32, (i32, String)>);
+pub(super) struct Tree(BTreeMap<i32, (i32, String)>);
 
 impl Tree {
-    fn read(host: &dyn Host) -> Self {
+    pub(super) fn read(host: &dyn Host) -> Self {
         let names = host.read_dir(Path::new("/proc")).unwrap_or_default();
         let pids = names.iter().filter_map(|name| name.to_str()?.parse::<i32>().ok());
         Self(pids.filter_map(|pid| Some((pid, Self::parent_and_name(host, pid)?))).collect())
@@ -243,7 +243,7 @@ impl Tree {
     }
 
     /// The engine and all that it started, without the helpers that serve its filesystems.
-    fn below(&self, engine: i32) -> Vec<i32> {
+    pub(super) fn below(&self, engine: i32) -> Vec<i32> {
         let is_helper =
             |pid: &i32| self.0.get(pid).is_some_and(|(_, name)| FILESYSTEM_HELPERS.iter().any(|helper| name.starts_with(helper)));
         let below = self.0.keys().copied().filter(|pid| self.is_below(*pid, engine) && !is_helper(pid));

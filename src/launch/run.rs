@@ -25,14 +25,14 @@ pub(crate) struct Ended {
 
 /// The files of a launch. Dropping it removes them.
 #[derive(Debug)]
-struct Prepared {
-    private: Private,
+pub(super) struct Prepared {
+    pub(super) private: Private,
     /// What is to be run, program first.
-    argv: Vec<OsString>,
+    pub(super) argv: Vec<OsString>,
 }
 
 /// Makes the container's home where it is missing, and the private files.
-fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchError> {
+pub(super) fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchError> {
     let home = &plan.home;
     home.prepare(host).map_err(|source| LaunchError::Prepare {
         what: format!("{}, the container's home directory", home.directory.display()),
@@ -55,7 +55,7 @@ fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchError> {
 
 impl Prepared {
     /// Whether the command was started in the container.
-    fn command_started(&self, host: &dyn Host) -> bool {
+    pub(super) fn command_started(&self, host: &dyn Host) -> bool {
         self.private.started(host).is_some()
     }
 }

@@ -8,7 +8,7 @@
 
 #[cfg(unix)]
 mod entry;
-mod stderr;
+pub(super) mod stderr;
 #[cfg(all(test, unix))]
 pub(crate) mod tests;
 

@@ -21,6 +21,7 @@ mod wsl;
 mod x11;
 mod xquartz;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,25 @@ use crate::host::Host;
 
 pub(crate) use checksum::checksum;
 pub(crate) use collect::{Request, collect};
+
+/// A connection to the X server, if it lets us in, to be held while other programs come and go: a server that resets when its last
+/// client leaves would shut out those that are just connecting.
+pub(crate) fn hold_display(context: &Context) -> Option<impl Sized + use<>> {
+    x11::probe(context).1
+}
+
+/// No program of ours is larger.
+const PROGRAM_LIMIT: u64 = 1 << 30;
+
+/// The newest version of the C library that a program asks for; `None` when that cannot be told.
+pub(crate) fn needed_glibc(host: &dyn Host, program: &Path) -> Option<String> {
+    manifests::needs::glibc(&host.read(program, PROGRAM_LIMIT).ok()?)
+}
+
+/// Error output fit for a report: bounded, without colours.
+pub(crate) fn stderr_lines(bytes: &[u8]) -> Vec<String> {
+    child::stderr::lines(bytes)
+}
 
 /// What every probe is given.
 #[derive(Clone)]

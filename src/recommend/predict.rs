@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use casa_doctor_checks::facts::{Facts, ImageContents};
+use casa_doctor_checks::facts::{Facts, ImageContents, NotTried, Prediction};
 
 use super::situation::{DisplayKind, NvidiaPath, ServerVendor, driver_trouble, nvidia_path, server, server_vendor};
 use super::{Basis, Confidence, OpenGl, Recommendation, Rejected};
@@ -49,8 +49,8 @@ pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
     if display == DisplayKind::Unreachable {
         return None;
     }
-    let verdicts = [container(facts, display), nv(facts, display), software(facts, display)];
-    // The order of the array decides between equals: the less intrusive mode first.
+    let verdicts = verdicts(facts, display);
+    // The order decides between equals: the less intrusive mode first.
     let chosen = verdicts.iter().filter(|verdict| verdict.outcome != Expected::Fails).min_by_key(|verdict| verdict.outcome.rank());
     let rejected = |not: Option<OpenGl>| {
         let others = verdicts.iter().filter(|verdict| Some(verdict.mode) != not);
@@ -80,6 +80,18 @@ pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
             rejected: rejected(None),
         },
     })
+}
+
+/// What is expected of each mode, to be compared with what is measured; `None` as for [`predict`].
+pub(crate) fn expectation(facts: &Facts) -> Option<Prediction> {
+    let Recommendation { opengl, reasons, .. } = predict(facts)?;
+    let failing = verdicts(facts, DisplayKind::of(facts)?).into_iter().filter(|verdict| verdict.outcome == Expected::Fails);
+    let failing = failing.map(|verdict| NotTried { opengl: verdict.mode, reason: verdict.reason }).collect();
+    Some(Prediction { opengl, reasons, failing })
+}
+
+fn verdicts(facts: &Facts, display: DisplayKind) -> [Verdict; 3] {
+    [container(facts, display), nv(facts, display), software(facts, display)]
 }
 
 fn contents(facts: &Facts) -> Option<&ImageContents> {

@@ -3,13 +3,14 @@
 use std::time::SystemTime;
 
 use casa_doctor_checks::check::{Check, Outcome};
-use casa_doctor_checks::facts::{Environment, Facts};
+use casa_doctor_checks::facts::{Environment, Facts, Measurement};
 use casa_doctor_checks::finding::Finding;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::document::{
-    AdviceDoc, CheckDoc, CheckOutcome, Document, EnvironmentDoc, FindingDoc, MachineDoc, PlanDoc, SchemaVersion, Source, Tool,
+    AdviceDoc, CheckDoc, CheckOutcome, Document, EnvironmentDoc, FindingDoc, MachineDoc, MeasurementDoc, PlanDoc, SchemaVersion,
+    Source, Tool,
 };
 use super::status::ExitStatus;
 use crate::catalog::pages;
@@ -49,7 +50,7 @@ pub(crate) struct Examination<'a> {
 }
 
 impl Document {
-    /// The document of an examination. Recommendation, measurements, plan, launch and exit status are still empty.
+    /// The document of an examination. Recommendation, plan, launch and exit status are still empty.
     pub(crate) fn new(examination: &Examination<'_>) -> Self {
         Self {
             schema_version: SchemaVersion::V1,
@@ -58,16 +59,25 @@ impl Document {
             source: examination.source,
             machine: MachineDoc::new(examination.facts),
             environment: examination.facts.environment.as_ref().and_then(|search| search.found.as_ref()).map(EnvironmentDoc::new),
-            facts: examination.facts.clone(),
+            facts: without_pictures(examination.facts),
             checks: examination.runs.iter().map(CheckDoc::new).collect(),
             findings: findings(examination.runs),
             recommendation: None,
-            measurements: Vec::new(),
+            measurements: examination.facts.measurements.iter().flat_map(|all| &all.measured).map(MeasurementDoc::new).collect(),
             plan: PlanDoc::default(),
             launch: None,
             exit_status: ExitStatus::Clean,
         }
     }
+}
+
+/// The facts as they are told: the pictures of measurements stand in `measurements`, once.
+fn without_pictures(facts: &Facts) -> Facts {
+    let mut facts = facts.clone();
+    for measurement in facts.measurements.iter_mut().flat_map(|all| &mut all.measured) {
+        measurement.picture = None;
+    }
+    facts
 }
 
 /// All findings, the worst first; among equals the order of the registry decides, which is the order of the runs and, within
@@ -133,6 +143,25 @@ impl EnvironmentDoc {
             image: text("image"),
             name: text("name"),
             version: text("version"),
+        }
+    }
+}
+
+impl MeasurementDoc {
+    fn new(measurement: &Measurement) -> Self {
+        let one = measurement.clone();
+        Self {
+            opengl: one.opengl,
+            place: one.place,
+            outcome: one.outcome,
+            renderer: one.renderer,
+            renderer_class: one.renderer_class,
+            gl_version: one.gl_version,
+            pixels_correct: one.pixels_correct,
+            frames_per_second: one.frames_per_second,
+            startup_ms: one.startup_ms,
+            stderr: one.stderr,
+            picture: one.picture,
         }
     }
 }

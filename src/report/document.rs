@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::status::ExitStatus;
-use crate::recommend::{Measurement, OpenGl, Recommendation};
+use crate::recommend::{MeasurementOutcome, OpenGl, Place, Recommendation, RendererClass};
 
 /// The whole report.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub(crate) struct Document {
     /// The OpenGL mode to use; `null` when none was asked for or none can be told.
     pub(crate) recommendation: Option<Recommendation>,
     /// OpenGL modes that were tried out.
-    pub(crate) measurements: Vec<Measurement>,
+    pub(crate) measurements: Vec<MeasurementDoc>,
     /// What `--fix` changes.
     pub(crate) plan: PlanDoc,
     /// The launch; `null` when nothing was launched.
@@ -110,6 +110,36 @@ pub(crate) struct MachineDoc {
     pub(crate) hypervisor: Option<String>,
     /// The container that casa-doctor ran in, if any.
     pub(crate) inside_container: Option<String>,
+}
+
+/// One OpenGL mode, tried out; `facts` has more about it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct MeasurementDoc {
+    /// The mode; `none` on the machine itself, which has no modes.
+    pub(crate) opengl: OpenGl,
+    /// Where it was tried.
+    #[serde(rename = "where")]
+    pub(crate) place: Place,
+    /// How that ended.
+    pub(crate) outcome: MeasurementOutcome,
+    /// GL_RENDERER; `null` without a context.
+    pub(crate) renderer: Option<String>,
+    /// What that string means.
+    pub(crate) renderer_class: RendererClass,
+    /// GL_VERSION; `null` without a context.
+    pub(crate) gl_version: Option<String>,
+    /// Whether every pixel of the test pictures has the colour it must have; `null` when nothing could be read back.
+    pub(crate) pixels_correct: Option<bool>,
+    /// Pictures of the test mesh (about 150,000 lit triangles) per second; `null` when it was not timed.
+    pub(crate) frames_per_second: Option<f64>,
+    /// Time from the start of the container (or of the test, on the machine itself) to the first finished picture, in
+    /// milliseconds.
+    pub(crate) startup_ms: Option<u64>,
+    /// What was written to standard error meanwhile, bounded, one line each.
+    pub(crate) stderr: Vec<String>,
+    /// The picture of the mesh, 256 × 256 pixels, as a URI `data:image/png;base64,…` of some 50 kB that a web page can show as it
+    /// is; `null` when none was drawn.
+    pub(crate) picture: Option<String>,
 }
 
 /// The environment in short.

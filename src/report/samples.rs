@@ -14,9 +14,8 @@ use serde_json::json;
 
 use super::human::HumanOptions;
 use super::{CheckRun, CommandDoc, Document, EditDoc, Examination, ExitStatus, FailOn, LaunchDoc, Source, decide_exit_status};
-use crate::recommend::{
-    Basis, Confidence, Measurement, MeasurementOutcome, OpenGl, Place, Recommendation, Rejected, RendererClass,
-};
+use crate::recommend::{Basis, Confidence, MeasurementOutcome, OpenGl, Place, Recommendation, Rejected, RendererClass};
+use crate::report::MeasurementDoc;
 
 const fn kind(
     id: &'static str,
@@ -267,8 +266,8 @@ fn recommendation() -> Recommendation {
     }
 }
 
-fn measurements() -> Vec<Measurement> {
-    let measurement = |opengl, outcome, renderer: Option<&str>, renderer_class, fps: Option<f64>| Measurement {
+fn measurements() -> Vec<MeasurementDoc> {
+    let measurement = |opengl, outcome, renderer: Option<&str>, renderer_class, fps: Option<f64>| MeasurementDoc {
         opengl,
         place: Place::Image,
         outcome,

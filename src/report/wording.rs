@@ -2,9 +2,9 @@
 
 use casa_doctor_checks::finding::{Safety, Severity};
 
-use super::document::{CheckOutcome, Document, FindingDoc, MachineDoc, Source};
+use super::document::{CheckOutcome, Document, FindingDoc, MachineDoc, MeasurementDoc, Source};
 use super::text::{harmless, plural, shell_word};
-use crate::recommend::{Basis, Measurement, MeasurementOutcome, OpenGl, Place, Recommendation, RendererClass};
+use crate::recommend::{Basis, MeasurementOutcome, OpenGl, Place, Recommendation, RendererClass};
 
 /// What kind of news the first line has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,8 @@ pub(super) fn verdict(document: &Document) -> (Mood, String) {
     if !open.is_empty() {
         return (Mood::Open, format!("Nothing wrong found, but {}", open.trim_start_matches("; ")));
     }
-    if counts.passed > 0 {
+    // One check judges the measurements; with no other one, they are what was asked for.
+    if counts.passed > 0 && (counts.passed > 1 || document.measurements.is_empty()) {
         return (Mood::Good, format!("All is well: {}", counts.sentence()));
     }
     if !document.measurements.is_empty() {
@@ -186,8 +187,9 @@ pub(super) fn trial_sentences(document: &Document) -> Vec<String> {
         .collect()
 }
 
-fn trial_words(measurement: &Measurement) -> String {
-    let mode = measurement.opengl.word();
+fn trial_words(measurement: &MeasurementDoc) -> String {
+    // The machine itself has no modes.
+    let mode = if measurement.place == Place::Host { "OpenGL" } else { measurement.opengl.word() };
     let with = match measurement.renderer_class {
         RendererClass::Hardware => " on the graphics card",
         RendererClass::Software => " on the processor",
@@ -215,12 +217,13 @@ pub(super) fn frames(fps: f64) -> String {
 pub(super) const MEASUREMENT_HEADINGS: [&str; 6] = ["mode", "where", "result", "drawn by", "speed", "start"];
 
 /// One row of the table of measurements.
-pub(super) fn measurement_row(measurement: &Measurement) -> [String; 6] {
+pub(super) fn measurement_row(measurement: &MeasurementDoc) -> [String; 6] {
     let unknown = || "?".to_owned();
     let (result, class) = (result_words(measurement.outcome), class_words(measurement.renderer_class));
     let drawn_by = measurement.renderer.as_ref().map_or_else(|| class.to_owned(), |renderer| format!("{class}: {renderer}"));
     [
-        measurement.opengl.word().to_owned(),
+        // The machine itself has no modes.
+        if measurement.place == Place::Host { "-" } else { measurement.opengl.word() }.to_owned(),
         measurement.place.word().to_owned(),
         result.to_owned(),
         drawn_by,

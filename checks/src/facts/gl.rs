@@ -122,6 +122,10 @@ pub struct Draw {
     /// Time to the first finished frame, in microseconds. `None`, too, where this context is one of a software renderer that was
     /// drawn with through another interface in the same process: the pixels are of that drawing.
     pub first_frame_us: Option<u64>,
+    /// Time from the start of the child to the first finished frame, in microseconds: loading the driver, mostly.
+    pub since_start_us: Option<u64>,
+    /// The mesh that was drawn afterwards, where that was asked for.
+    pub mesh: Option<super::MeshDraw>,
 }
 
 /// What the Vulkan probe found.

@@ -11,6 +11,7 @@ mod image;
 mod lossy;
 mod machine;
 mod manifests;
+mod measurement;
 mod plugins;
 mod session;
 mod soma_workflow;
@@ -34,6 +35,7 @@ pub use gpu::*;
 pub use image::*;
 pub use machine::*;
 pub use manifests::*;
+pub use measurement::*;
 pub use plugins::*;
 pub use session::*;
 pub use soma_workflow::*;
@@ -94,6 +96,8 @@ pub struct Facts {
     pub wsl: Option<Wsl>,
     /// VirtualBox, as host or as guest.
     pub virtualbox: Option<VirtualBox>,
+    /// The OpenGL modes, tried out; `None` unless that was asked for.
+    pub measurements: Option<Measurements>,
     /// The plug-ins of this site, which were given all of the above.
     pub plugins: Option<Plugins>,
 }

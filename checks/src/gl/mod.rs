@@ -5,6 +5,7 @@ mod devices;
 mod drawing;
 mod glibc;
 mod manifests;
+mod measured;
 mod misfit;
 mod renderer;
 mod software;
@@ -25,6 +26,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &drawing::CHECK,
     &breakdown::CHECK,
     &variables::CHECK,
+    &measured::CHECK,
     &renderer::CHECK,
     &vendor::CHECK,
     &glibc::CHECK,

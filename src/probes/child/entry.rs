@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+#[cfg(not(target_vendor = "apple"))]
+use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::output;
 use crate::probes::{graphics, image};
+use crate::{measure, output};
 
 /// A probe that runs in a child: its name on the command line, and what it does there.
 struct Probe {
@@ -21,10 +23,10 @@ struct Probe {
 
 /// The probes. One more is one line more.
 const PROBES: &[Probe] = &[
-    Probe { name: "egl-device", run: |trail, _| serde_json::to_value(graphics::child::egl_device(trail)) },
-    Probe { name: "egl-surfaceless", run: |trail, _| serde_json::to_value(graphics::child::egl_surfaceless(trail)) },
-    Probe { name: "egl-x11", run: |trail, _| serde_json::to_value(graphics::child::egl_x11(trail)) },
-    Probe { name: "glx", run: |trail, _| serde_json::to_value(graphics::child::glx(trail)) },
+    Probe { name: "egl-device", run: |trail, args| serde_json::to_value(graphics::child::egl_device(trail, args)) },
+    Probe { name: "egl-surfaceless", run: |trail, args| serde_json::to_value(graphics::child::egl_surfaceless(trail, args)) },
+    Probe { name: "egl-x11", run: |trail, args| serde_json::to_value(graphics::child::egl_x11(trail, args)) },
+    Probe { name: "glx", run: |trail, args| serde_json::to_value(graphics::child::glx(trail, args)) },
     Probe {
         name: graphics::TOGETHER_PROBE,
         run: |trail, tests| {
@@ -53,6 +55,8 @@ const USAGE: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Trail {
     channel: File,
+    #[cfg(not(target_vendor = "apple"))]
+    started: Instant,
     last: Mutex<String>,
 }
 
@@ -77,6 +81,12 @@ impl Trail {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How long this process has been at work.
+    #[cfg(not(target_vendor = "apple"))]
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Tells the result. Nothing that is written after it counts.
     pub(crate) fn result(&self, result: &impl Serialize) {
         self.write(&json!({ "result": result }));
@@ -95,15 +105,23 @@ impl Trail {
     }
 }
 
-/// Runs the named probe in this process. Does not come back from one that is known: its drivers stay loaded, and what they
+/// Runs the named probe in this process; the measurement in a container is none of them but the parent of some. Does not come back from one that is known: its drivers stay loaded, and what they
 /// would do at the end of the process is not worth a crash or a hang.
 pub(crate) fn main(name: &str, args: &[OsString]) -> ExitCode {
+    if name == measure::PROBE {
+        return measure::main(args);
+    }
     let Some(probe) = PROBES.iter().find(|probe| probe.name == name) else {
         output::notice(&format!("there is no probe \"{name}\""));
         return ExitCode::from(USAGE);
     };
     let trail = match prepare() {
-        Ok(channel) => TRAIL.get_or_init(|| Trail { channel, last: Mutex::default() }),
+        Ok(channel) => TRAIL.get_or_init(|| Trail {
+            channel,
+            #[cfg(not(target_vendor = "apple"))]
+            started: Instant::now(),
+            last: Mutex::default(),
+        }),
         Err(error) => {
             output::notice(&format!("the probe \"{name}\" cannot start: {error}"));
             return ExitCode::from(USAGE);

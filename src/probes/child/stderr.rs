@@ -6,7 +6,7 @@ const LINES: usize = 40;
 const LINE_LENGTH: usize = 300;
 
 /// The lines of a text, without empty ones, terminal sequences and control characters, and bounded.
-pub(super) fn lines(bytes: &[u8]) -> Vec<String> {
+pub(in crate::probes) fn lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let plain = without_sequences(&text);
     let lines: Vec<&str> = plain.split(['\n', '\r']).map(str::trim_end).filter(|line| !line.trim_start().is_empty()).collect();

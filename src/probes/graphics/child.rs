@@ -33,8 +33,14 @@ pub(crate) use drivers::{egl_device, egl_surfaceless, egl_x11, glx, together};
 
 #[cfg(not(target_vendor = "apple"))]
 mod drivers {
-    use super::super::{egl, glx, together};
+    use super::super::draw::Wish;
+    use super::super::{MESH, egl, glx, together};
     use super::{GlResult, OsString, Trail};
+
+    /// What the arguments of a child ask for.
+    fn wish(args: &[OsString]) -> Wish {
+        if args.iter().any(|arg| arg == MESH) { Wish::Mesh } else { Wish::Triangle }
+    }
 
     /// The child of [`super::super::probe_together`].
     pub(crate) fn together(trail: &'static Trail, tests: &[OsString]) {
@@ -42,23 +48,23 @@ mod drivers {
     }
 
     /// The child of [`super::super::probe_glx`].
-    pub(crate) fn glx(trail: &'static Trail) -> GlResult {
-        glx::probe(trail)
+    pub(crate) fn glx(trail: &'static Trail, args: &[OsString]) -> GlResult {
+        glx::probe(trail, wish(args))
     }
 
     /// The child of [`super::super::probe_egl_x11`].
-    pub(crate) fn egl_x11(trail: &'static Trail) -> GlResult {
-        egl::x11(trail)
+    pub(crate) fn egl_x11(trail: &'static Trail, args: &[OsString]) -> GlResult {
+        egl::x11(trail, wish(args))
     }
 
     /// The child of [`super::super::probe_egl_device`].
-    pub(crate) fn egl_device(trail: &'static Trail) -> GlResult {
-        egl::devices(trail)
+    pub(crate) fn egl_device(trail: &'static Trail, args: &[OsString]) -> GlResult {
+        egl::devices(trail, wish(args))
     }
 
     /// The child of [`super::super::probe_egl_surfaceless`].
-    pub(crate) fn egl_surfaceless(trail: &'static Trail) -> GlResult {
-        egl::surfaceless(trail)
+    pub(crate) fn egl_surfaceless(trail: &'static Trail, args: &[OsString]) -> GlResult {
+        egl::surfaceless(trail, wish(args))
     }
 }
 
@@ -73,7 +79,7 @@ mod absent {
     pub(crate) fn together(_: &'static Trail, _: &[OsString]) {}
 
     /// On macOS the parent does not start these children; one that is started by hand says why.
-    pub(crate) fn absent(_: &'static Trail) -> GlResult {
+    pub(crate) fn absent(_: &'static Trail, _: &[OsString]) -> GlResult {
         GlResult { error: Some(failed("dlopen", "GLX and EGL are not looked at on macOS")), contexts: Vec::new() }
     }
 }

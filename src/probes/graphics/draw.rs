@@ -10,6 +10,7 @@ use casa_doctor_checks::renderer::{RendererClass, classify};
 use glow::HasContext;
 
 use super::child::failed;
+use super::scene;
 use crate::probes::child::Trail;
 
 /// Side of the picture, in pixels.
@@ -35,8 +36,17 @@ pub(super) enum Surface {
     None,
 }
 
+/// What is to be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The triangle, every pixel of which is compared.
+    Triangle,
+    /// The same, then the mesh for a while, to see how fast that goes.
+    Mesh,
+}
+
 /// Fills in what OpenGL says of the context that is current, and draws with it.
-pub(super) fn examine(trail: &Trail, load: Loader<'_>, surface: Surface, context: &mut GlContext) {
+pub(super) fn examine(trail: &Trail, load: Loader<'_>, surface: Surface, wish: Wish, context: &mut GlContext) {
     trail.at("glGetString");
     context.vendor = string(load, glow::VENDOR).unwrap_or_default();
     context.renderer = string(load, glow::RENDERER).unwrap_or_default();
@@ -47,13 +57,15 @@ pub(super) fn examine(trail: &Trail, load: Loader<'_>, surface: Surface, context
         _ => None,
     };
     a_driver_is_up();
-    context.draw = match once(context) {
-        None => picture(trail, load, surface, &context.version),
+    // What is timed has a process of its own.
+    context.draw = match once(context).filter(|_| wish == Wish::Triangle) {
+        None => picture(trail, load, surface, wish, &context.version),
         // The time of another context's first frame is not this one's.
-        Some(drawn) => drawn
-            .get_or_init(|| picture(trail, load, surface, &context.version))
-            .clone()
-            .map(|draw| Draw { first_frame_us: None, ..draw }),
+        Some(drawn) => drawn.get_or_init(|| picture(trail, load, surface, wish, &context.version)).clone().map(|draw| Draw {
+            first_frame_us: None,
+            since_start_us: None,
+            ..draw
+        }),
     };
 }
 
@@ -110,20 +122,21 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Draws, reads back and compares; `None` when this OpenGL has no way to do so.
-fn picture(trail: &Trail, load: Loader<'_>, surface: Surface, version_text: &str) -> Option<Draw> {
+fn picture(trail: &Trail, load: Loader<'_>, surface: Surface, wish: Wish, version_text: &str) -> Option<Draw> {
     // glow reads the version itself and does not take every text.
     let version = version(version_text).filter(|_| !version_text.contains(" ES ") && !version_text.contains('\u{fffd}'))?;
     // SAFETY: a desktop context is current, and the loader finds its functions.
     let gl = unsafe { glow::Context::from_loader_function_cstr(load) };
     let has_buffers = version >= (3, 0) || gl.supported_extensions().contains("GL_ARB_framebuffer_object");
-    let draw: unsafe fn(&glow::Context, (u32, u32)) -> Result<(), GlError> = if version >= (2, 0) && has_buffers {
+    let has_shaders = version >= (2, 0) && has_buffers;
+    let draw: unsafe fn(&glow::Context, (u32, u32)) -> Result<(), GlError> = if has_shaders {
         triangle
     } else if surface == Surface::Pbuffer {
         rectangle
     } else {
         return None;
     };
-    let expected: fn(u32, u32) -> bool = if version >= (2, 0) && has_buffers { in_triangle } else { in_rectangle };
+    let expected: fn(u32, u32) -> bool = if has_shaders { in_triangle } else { in_rectangle };
     // Errors of the questions above are not errors of the drawing. A lost context reports one for ever, hence the bound.
     // SAFETY: a context is current.
     unsafe { (0..8).any(|_| gl.get_error() == glow::NO_ERROR) };
@@ -136,7 +149,7 @@ fn picture(trail: &Trail, load: Loader<'_>, surface: Surface, version_text: &str
     trail.at("glFinish");
     // SAFETY: as above.
     unsafe { gl.finish() };
-    let first_frame = started.elapsed();
+    let (first_frame, since_start) = (started.elapsed(), trail.elapsed());
     trail.at("glReadPixels");
     let side = i32::try_from(SIZE).ok()?;
     let mut pixels = vec![0x55; (SIZE * SIZE * 4) as usize];
@@ -149,11 +162,15 @@ fn picture(trail: &Trail, load: Loader<'_>, surface: Surface, version_text: &str
     if error != glow::NO_ERROR {
         return Some(Draw { error: Some(failed("glReadPixels", error_name(error))), ..Draw::default() });
     }
+    let micros = |duration: std::time::Duration| u64::try_from(duration.as_micros()).ok();
     Some(Draw {
         pixels: SIZE * SIZE,
         wrong: wrong(&pixels, expected),
         error: None,
-        first_frame_us: u64::try_from(first_frame.as_micros()).ok(),
+        first_frame_us: micros(first_frame),
+        since_start_us: micros(since_start),
+        // SAFETY: the context is current and has what the mesh needs.
+        mesh: (wish == Wish::Mesh && has_shaders).then(|| unsafe { scene::draw(trail, &gl, version) }),
     })
 }
 
@@ -250,7 +267,7 @@ unsafe fn clear(gl: &glow::Context, [red, green, blue, alpha]: [f32; 4]) {
 
 /// # Safety
 /// A context must be current.
-unsafe fn check(gl: &glow::Context, call: &str) -> Result<(), GlError> {
+pub(super) unsafe fn check(gl: &glow::Context, call: &str) -> Result<(), GlError> {
     // SAFETY: the caller vouches for the context.
     match unsafe { gl.get_error() } {
         glow::NO_ERROR => Ok(()),
@@ -275,6 +292,15 @@ unsafe fn program(gl: &glow::Context, version: (u32, u32)) -> Result<glow::Progr
             "#version 110\nvoid main() { gl_FragColor = vec4(1.0, 1.0, 0.0, 1.0); }\n",
         )
     };
+    // SAFETY: the caller vouches for the context.
+    unsafe { link(gl, vertex, fragment, &["corner"]) }
+}
+
+/// A program of two shaders, with its attributes numbered from 0.
+///
+/// # Safety
+/// A context with OpenGL 2.0 must be current.
+pub(super) unsafe fn link(gl: &glow::Context, vertex: &str, fragment: &str, attributes: &[&str]) -> Result<glow::Program, GlError> {
     // SAFETY: the caller vouches for the context; the objects are made here.
     unsafe {
         let program = gl.create_program().map_err(|error| failed("glCreateProgram", error))?;
@@ -287,7 +313,9 @@ unsafe fn program(gl: &glow::Context, version: (u32, u32)) -> Result<glow::Progr
             }
             gl.attach_shader(program, shader);
         }
-        gl.bind_attrib_location(program, 0, "corner");
+        for (index, attribute) in (0..).zip(attributes) {
+            gl.bind_attrib_location(program, index, attribute);
+        }
         gl.link_program(program);
         if !gl.get_program_link_status(program) {
             return Err(failed("glLinkProgram", gl.get_program_info_log(program).trim()));
@@ -297,7 +325,7 @@ unsafe fn program(gl: &glow::Context, version: (u32, u32)) -> Result<glow::Progr
 }
 
 /// `GL_INVALID_OPERATION (0x502)`.
-fn error_name(error: u32) -> String {
+pub(super) fn error_name(error: u32) -> String {
     let name = match error {
         glow::INVALID_ENUM => "GL_INVALID_ENUM",
         glow::INVALID_VALUE => "GL_INVALID_VALUE",

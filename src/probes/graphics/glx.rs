@@ -17,7 +17,7 @@ use libloading::Library;
 use raw_window_handle::{RawDisplayHandle, XlibDisplayHandle};
 
 use super::child::failed;
-use super::draw::{self, Surface};
+use super::draw::{self, Surface, Wish};
 use super::xlib::{self, Connection};
 use crate::probes::child::Trail;
 
@@ -25,14 +25,14 @@ use crate::probes::child::Trail;
 const SIDE: NonZeroU32 = NonZeroU32::new(draw::SIZE).expect("not zero");
 
 /// Makes a context on the display of `DISPLAY` and tells what it can do.
-pub(super) fn probe(trail: &'static Trail) -> GlResult {
-    match examine(trail) {
+pub(super) fn probe(trail: &'static Trail, wish: Wish) -> GlResult {
+    match examine(trail, wish) {
         Ok(context) => GlResult { error: None, contexts: vec![context] },
         Err(error) => GlResult { error: Some(error), contexts: Vec::new() },
     }
 }
 
-fn examine(trail: &'static Trail) -> Result<GlContext, GlError> {
+fn examine(trail: &'static Trail, wish: Wish) -> Result<GlContext, GlError> {
     let x = Connection::open(trail)?;
     let mut facts = GlContext::default();
     let extensions = introduce(trail, &x, &mut facts)?;
@@ -55,7 +55,7 @@ fn examine(trail: &'static Trail) -> Result<GlContext, GlError> {
         trail.at("glXQueryCurrentRendererIntegerMESA");
         query_renderer(&display, &mut facts);
     }
-    draw::examine(trail, &|name| display.get_proc_address(name), surface, &mut facts);
+    draw::examine(trail, &|name| display.get_proc_address(name), surface, wish, &mut facts);
     if let Some(server) = x.sync() {
         // Indirect drawing fails here: the server answers the commands, not the library.
         facts.draw.get_or_insert_default().error.get_or_insert_with(|| failed("glDrawArrays", server));

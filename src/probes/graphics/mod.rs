@@ -11,6 +11,8 @@ mod draw;
 mod egl;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod glx;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod scene;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -25,12 +27,42 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use casa_doctor_checks::facts::{ChildEnd, ChildRun, Facts, GlContext, GlProbe, ProbeId, VulkanProbe};
+use casa_doctor_checks::facts::{ChildEnd, ChildRun, Draw, Facts, GlContext, GlProbe, ProbeId, VulkanProbe};
 use casa_doctor_checks::renderer::{RendererClass, classify};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::probes::{Context, child as children};
+
+/// The argument that makes a child draw the mesh after the triangle.
+const MESH: &str = "mesh";
+
+/// An interface through which programs get OpenGL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Interface {
+    /// GLX on the display.
+    Glx,
+    /// EGL on the display.
+    EglX11,
+    /// EGL on devices, without a display.
+    EglDevice,
+    /// EGL without a display and without a device.
+    EglSurfaceless,
+}
+
+impl Interface {
+    /// The name of its child, and the word of the JSON document.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Glx => "glx",
+            Self::EglX11 => "egl-x11",
+            Self::EglDevice => "egl-device",
+            Self::EglSurfaceless => "egl-surfaceless",
+        }
+    }
+}
 
 /// Variables for a child.
 type Variables = Vec<(OsString, Option<OsString>)>;
@@ -94,7 +126,7 @@ pub(crate) fn probe_alone(context: &Context, test: ProbeId, authority: Option<&P
     match test {
         ProbeId::Vulkan => {
             let variables = set(&[&NO_TRACES[..], &NO_LAYERS]);
-            Seen::Vulkan(run_twice(context, name(test), &variables, vulkan_is_useless))
+            Seen::Vulkan(run_twice(context, name(test), &[], &variables, vulkan_is_useless))
         }
         _ => Seen::Gl(gl_probe(context, name(test), authority)),
     }
@@ -141,6 +173,32 @@ fn has_drivers(result: &casa_doctor_checks::facts::VulkanResult) -> bool {
 const SUPPORTED: bool = cfg!(all(unix, not(target_vendor = "apple")));
 
 fn gl_probe(context: &Context, probe: &str, authority: Option<&Path>) -> GlProbe {
+    gl_child(context, probe, &[], authority, |run| is_useless(context.host.as_ref(), run))
+}
+
+/// OpenGL through one interface, with the mesh if wanted. When it fails, the drivers are asked for their reasons in a second run.
+pub(crate) fn measure(context: &Context, interface: Interface, mesh: bool, authority: Option<&Path>) -> GlProbe {
+    let args: &[OsString] = if mesh { &[MESH.into()] } else { &[] };
+    gl_child(context, interface.word(), args, authority, |run| can_say_more(run) && !drew(run))
+}
+
+/// Whether a run drew something, and all of it rightly.
+pub(crate) fn drew(run: &GlProbe) -> bool {
+    let right = |draw: &Draw| {
+        let mesh = draw.mesh.as_ref();
+        draw.error.is_none() && draw.wrong == 0 && mesh.is_none_or(|mesh| mesh.error.is_none() && mesh.is_right() != Some(false))
+    };
+    let contexts = run.result.as_ref().map(|result| result.contexts.as_slice()).unwrap_or_default();
+    contexts.iter().any(|context| !context.renderer.is_empty() && context.draw.as_ref().is_some_and(right))
+}
+
+fn gl_child(
+    context: &Context,
+    probe: &str,
+    args: &[OsString],
+    authority: Option<&Path>,
+    useful: impl Fn(&GlProbe) -> bool,
+) -> GlProbe {
     if !SUPPORTED {
         let reason = "GLX and EGL are looked at on Linux and BSD systems only".to_owned();
         return ChildRun {
@@ -153,7 +211,13 @@ fn gl_probe(context: &Context, probe: &str, authority: Option<&Path>) -> GlProbe
     }
     let mut variables = set(&[&NO_TRACES[..]]);
     variables.extend(authority_variable(authority));
-    run_twice(context, probe, &variables, |run| is_useless(context.host.as_ref(), run))
+    run_twice(context, probe, args, &variables, useful)
+}
+
+/// Whether a driver was loaded that could say more: a library that is missing and a display that cannot be opened say it all.
+fn can_say_more(run: &GlProbe) -> bool {
+    let error = run.result.as_ref().and_then(|result| result.error.as_ref());
+    error.is_none_or(|error| error.call != "XOpenDisplay" && !error.call.starts_with("dlopen"))
 }
 
 fn authority_variable(authority: Option<&Path>) -> Option<(OsString, Option<OsString>)> {
@@ -163,9 +227,8 @@ fn authority_variable(authority: Option<&Path>) -> Option<(OsString, Option<OsSt
 /// Whether nothing useful came back, so that the drivers' own words are wanted.
 fn is_useless(host: &dyn Host, run: &GlProbe) -> bool {
     let Some(result) = &run.result else { return true };
-    if let Some(error) = &result.error {
-        // No driver was loaded yet, so none can say more.
-        return error.call != "XOpenDisplay" && !error.call.starts_with("dlopen");
+    if result.error.is_some() {
+        return can_say_more(run);
     }
     let drawn = |context: &GlContext| {
         !context.renderer.is_empty() && context.draw.as_ref().is_some_and(|draw| draw.error.is_none() && draw.wrong == 0)
@@ -184,16 +247,17 @@ fn has_render_node(host: &dyn Host) -> bool {
 fn run_twice<T: DeserializeOwned>(
     context: &Context,
     probe: &str,
+    args: &[OsString],
     variables: &Variables,
     useful: impl Fn(&ChildRun<T>) -> bool,
 ) -> ChildRun<T> {
-    let mut first = children::run(context, probe, &[], variables);
+    let mut first = children::run(context, probe, args, variables);
     let left = context.limit.saturating_sub(Duration::from_millis(first.duration_ms));
     let ended = !matches!(first.end, ChildEnd::TimedOut { .. } | ChildEnd::NotStarted { .. });
     if ended && left >= WORTH_WAITING.min(context.limit / 2) && useful(&first) {
         let again = Context { host: context.host.clone(), limit: left };
         let variables: Variables = variables.iter().cloned().chain(set(&[&VERBOSE[..]])).collect();
-        let second: ChildRun<T> = children::run(&again, probe, &[], &variables);
+        let second: ChildRun<T> = children::run(&again, probe, args, &variables);
         if !second.stderr.is_empty() {
             first.stderr = second.stderr;
         }

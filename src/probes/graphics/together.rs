@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{draw, egl, glx, vulkan};
+use super::draw::{self, Wish};
+use super::{egl, glx, vulkan};
 use crate::probes::child::Trail;
 
 /// Runs the named tests and answers each. Those without a display have a thread of their own, which begins when the first driver
@@ -18,21 +19,21 @@ pub(super) fn run(trail: &'static Trail, tests: &[OsString]) {
         scope.spawn(|| {
             draw::wait_for_a_driver();
             if wanted("egl-surfaceless") {
-                tell(trail, "egl-surfaceless", || egl::surfaceless(trail));
+                tell(trail, "egl-surfaceless", || egl::surfaceless(trail, Wish::Triangle));
             }
             if wanted("egl-device") {
-                tell(trail, "egl-device", || egl::devices(trail));
+                tell(trail, "egl-device", || egl::devices(trail, Wish::Triangle));
             }
             if wanted("vulkan") {
                 tell(trail, "vulkan", || vulkan::probe(trail));
             }
         });
         if wanted("glx") {
-            tell(trail, "glx", || glx::probe(trail));
+            tell(trail, "glx", || glx::probe(trail, Wish::Triangle));
         }
         if wanted("egl-x11") {
             // A thread that has a context of GLX cannot make one of EGL current (libglvnd).
-            drop(scope.spawn(|| tell(trail, "egl-x11", || egl::x11(trail))).join());
+            drop(scope.spawn(|| tell(trail, "egl-x11", || egl::x11(trail, Wish::Triangle))).join());
         }
         draw::a_driver_is_up();
     });

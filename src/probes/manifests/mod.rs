@@ -1,7 +1,7 @@
 //! The probe "manifests": which drivers EGL and Vulkan are led to, and what `--nv` would take along. Files alone: nothing is loaded.
 
 mod library;
-mod needs;
+pub(super) mod needs;
 
 use std::path::{Path, PathBuf};
 

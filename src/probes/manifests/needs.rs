@@ -8,7 +8,7 @@ use object::{Endianness, FileKind};
 const RELATIVE_RELOCATIONS: (&[u8], [u32; 2]) = (b"GLIBC_ABI_DT_RELR", [2, 36]);
 
 /// The newest version (`2.34`) that `.gnu.version_r` asks for; `None` when the file is no ELF file or asks for none.
-pub(super) fn glibc(data: &[u8]) -> Option<String> {
+pub(in crate::probes) fn glibc(data: &[u8]) -> Option<String> {
     match FileKind::parse(data).ok()? {
         FileKind::Elf64 => newest::<FileHeader64<Endianness>>(data),
         FileKind::Elf32 => newest::<FileHeader32<Endianness>>(data),

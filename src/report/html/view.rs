@@ -2,8 +2,8 @@
 
 use casa_doctor_checks::finding::Severity;
 
-use crate::recommend::{Measurement, MeasurementOutcome, Recommendation};
-use crate::report::document::{CheckDoc, Document, EditDoc, FindingDoc, Source};
+use crate::recommend::{MeasurementOutcome, Recommendation};
+use crate::report::document::{CheckDoc, Document, EditDoc, FindingDoc, MeasurementDoc, Source};
 use crate::report::text::harmless;
 use crate::report::wording;
 
@@ -108,13 +108,14 @@ pub(super) struct Trial {
 
 /// The modes that were tried out, in the document's order.
 pub(super) fn trials(document: &Document) -> Vec<Trial> {
-    let speed = |one: &Measurement| one.frames_per_second.filter(|fps| fps.is_finite() && *fps > 0.0);
+    let speed = |one: &MeasurementDoc| one.frames_per_second.filter(|fps| fps.is_finite() && *fps > 0.0);
     let fastest = document.measurements.iter().filter_map(speed).fold(0.0, f64::max);
     let recommended = document.recommendation.as_ref().map(|recommendation| recommendation.opengl);
-    let trial = |one: &Measurement| {
+    let trial = |one: &MeasurementDoc| {
         let [.., drawn_by, _, start] = wording::measurement_row(one);
         Trial {
-            mode: one.opengl.word(),
+            // The machine itself has no modes.
+            mode: if one.place == crate::recommend::Place::Host { "OpenGL" } else { one.opengl.word() },
             place: match one.place {
                 crate::recommend::Place::Host => "on the machine itself",
                 crate::recommend::Place::Image => "in the image",

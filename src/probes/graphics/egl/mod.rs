@@ -19,12 +19,12 @@ use raw_window_handle::{RawDisplayHandle, XlibDisplayHandle};
 
 use self::raw::{Library, error_name};
 use super::child::failed;
-use super::draw::{self, Surface};
+use super::draw::{self, Surface, Wish};
 use super::xlib::Connection;
 use crate::probes::child::Trail;
 
 /// On the X display that `DISPLAY` names.
-pub(super) fn x11(trail: &'static Trail) -> GlResult {
+pub(super) fn x11(trail: &'static Trail, wish: Wish) -> GlResult {
     let examine = || {
         let x = Connection::open(trail)?;
         let library = Library::load(trail)?;
@@ -33,7 +33,7 @@ pub(super) fn x11(trail: &'static Trail) -> GlResult {
         // SAFETY: the display is open and stays so.
         let display = unsafe { Display::new(handle) }.map_err(|error| reason("eglInitialize", &error))?;
         let mut facts = GlContext::default();
-        let context = examine(trail, &library, &display, ConfigSurfaceTypes::WINDOW, &mut facts)?;
+        let context = examine(trail, &library, &display, ConfigSurfaceTypes::WINDOW, wish, &mut facts)?;
         if let Some(server) = x.sync() {
             facts.draw.get_or_insert_default().error.get_or_insert_with(|| failed("glDrawArrays", server));
         }
@@ -44,8 +44,8 @@ pub(super) fn x11(trail: &'static Trail) -> GlResult {
 }
 
 /// Without display and device, on the platform that Mesa has for this.
-pub(super) fn surfaceless(trail: &'static Trail) -> GlResult {
-    one(Library::load(trail).and_then(|library| library.surfaceless(trail)))
+pub(super) fn surfaceless(trail: &'static Trail, wish: Wish) -> GlResult {
+    one(Library::load(trail).and_then(|library| library.surfaceless(trail, wish)))
 }
 
 fn one(outcome: Result<GlContext, GlError>) -> GlResult {
@@ -57,7 +57,7 @@ fn one(outcome: Result<GlContext, GlError>) -> GlResult {
 
 /// On each device that EGL lists. A device that fails is told as a context without strings, whose drawing failed with the
 /// call that did.
-pub(super) fn devices(trail: &'static Trail) -> GlResult {
+pub(super) fn devices(trail: &'static Trail, wish: Wish) -> GlResult {
     let library = match Library::load(trail) {
         Ok(library) => library,
         Err(error) => return one(Err(error)),
@@ -72,7 +72,7 @@ pub(super) fn devices(trail: &'static Trail) -> GlResult {
     }
     let contexts = devices.iter().enumerate().map(|(index, device)| {
         let mut facts = GlContext { device: Some(name(index, device)), ..GlContext::default() };
-        match on_device(trail, &library, device, &mut facts) {
+        match on_device(trail, &library, device, wish, &mut facts) {
             Ok(context) => {
                 // The next device's driver must not find this one's context. That this fails is seen there.
                 drop(context.make_not_current_in_place());
@@ -85,11 +85,17 @@ pub(super) fn devices(trail: &'static Trail) -> GlResult {
     GlResult { error: None, contexts: contexts.collect() }
 }
 
-fn on_device(trail: &Trail, library: &Library, device: &Device, facts: &mut GlContext) -> Result<PossiblyCurrentContext, GlError> {
+fn on_device(
+    trail: &Trail,
+    library: &Library,
+    device: &Device,
+    wish: Wish,
+    facts: &mut GlContext,
+) -> Result<PossiblyCurrentContext, GlError> {
     trail.at(&format!("eglInitialize ({})", facts.device.as_deref().unwrap_or_default()));
     // SAFETY: the device was just listed.
     let display = unsafe { Display::with_device(device, None) }.map_err(|error| reason("eglInitialize", &error))?;
-    examine(trail, library, &display, ConfigSurfaceTypes::PBUFFER, facts)
+    examine(trail, library, &display, ConfigSurfaceTypes::PBUFFER, wish, facts)
 }
 
 /// The node of a device; for one without, what EGL calls it.
@@ -108,6 +114,7 @@ fn examine(
     library: &Library,
     display: &Display,
     types: ConfigSurfaceTypes,
+    wish: Wish,
     facts: &mut GlContext,
 ) -> Result<PossiblyCurrentContext, GlError> {
     let RawDisplay::Egl(raw) = display.raw_display() else {
@@ -141,7 +148,7 @@ fn examine(
             (context, Surface::Pbuffer)
         }
     };
-    draw::examine(trail, &|name| display.get_proc_address(name), surface, facts);
+    draw::examine(trail, &|name| display.get_proc_address(name), surface, wish, facts);
     Ok(context)
 }
 

@@ -7,7 +7,7 @@ use glutin_egl_sys::egl::{self, Egl};
 
 use crate::probes::child::Trail;
 use crate::probes::graphics::child::failed;
-use crate::probes::graphics::draw::{self, Surface};
+use crate::probes::graphics::draw::{self, Surface, Wish};
 
 /// EGL_MESA_platform_surfaceless.
 const PLATFORM_SURFACELESS_MESA: egl::types::EGLenum = 0x31DD;
@@ -95,7 +95,7 @@ impl Library {
     }
 
     /// A context on Mesa's surfaceless platform.
-    pub(super) fn surfaceless(&self, trail: &Trail) -> Result<GlContext, GlError> {
+    pub(super) fn surfaceless(&self, trail: &Trail, wish: Wish) -> Result<GlContext, GlError> {
         if !self.has("EGL_MESA_platform_surfaceless") {
             return Err(failed("eglGetPlatformDisplay", "this EGL does not offer EGL_MESA_platform_surfaceless"));
         }
@@ -127,7 +127,7 @@ impl Library {
         self.make_current(trail, display).map_err(reason)?;
         // SAFETY: the name is a C string.
         let load = |name: &CStr| unsafe { self.egl.GetProcAddress(name.as_ptr()) }.cast::<c_void>().cast_const();
-        draw::examine(trail, &load, Surface::None, &mut facts);
+        draw::examine(trail, &load, Surface::None, wish, &mut facts);
         Ok(facts)
     }
 

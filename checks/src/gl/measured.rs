@@ -1,0 +1,207 @@
+//! Whether what was tried out in the image agrees with what was expected of it.
+
+use crate::check::{Category, Check, Outcome};
+use crate::facts::{Facts, Measurement, MeasurementOutcome, Measurements, OpenGl, Place, Prediction};
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::renderer::RendererClass;
+
+pub(super) static CHECK: Check = Check {
+    id: "gl-measurement",
+    category: Category::Rendering,
+    question: "Do the OpenGL modes do in the image what was expected of them?",
+    // It is judged from what was tried out, which no probe does by itself.
+    needs: &[],
+    findings: &[&NO_MODE, &CONTRADICTED],
+    run,
+};
+
+static NO_MODE: FindingKind = FindingKind {
+    id: "gl-no-mode-works",
+    code: "CD0220",
+    severity: Severity::Error,
+    title: "No OpenGL mode works in the image",
+    why: "casa-doctor started the container in every OpenGL mode that could work here and drew test pictures in it. None of the modes \
+          gave a picture that is right, so the viewers of BrainVISA will show nothing, wrong pictures, or end at once.",
+    cure: "The evidence tells for each mode why. An image with /usr/local/lib/mesa has a software OpenGL that needs neither a graphics \
+           card nor the X server's help: take a newer image of your version.",
+    example: "container: crashed, software: no OpenGL",
+    since: "0.1.0",
+};
+
+static CONTRADICTED: FindingKind = FindingKind {
+    id: "gl-prediction-contradicted",
+    code: "CD0221",
+    severity: Severity::Warning,
+    title: "The OpenGL modes behave otherwise than expected",
+    why: "From the X server, the graphics driver and the image casa-doctor expects how each OpenGL mode will do. Trying them out in the \
+          image showed something else. What was tried out counts, and the recommendation rests on it; but something on this machine \
+          or in this image is not as it looks, which other programs may run into.",
+    cure: "Use the recommended mode. If the reason that the evidence gives can be cured, measure again afterwards.",
+    example: "expected: container, because your screen is driven by Mesa; measured: the OpenGL library crashed in glXCreateContextAttribsARB",
+    since: "0.1.0",
+};
+
+fn run(facts: &Facts) -> Outcome {
+    let Some(measurements) = &facts.measurements else {
+        return Outcome::Skipped("the OpenGL modes were not tried out: --measure does".into());
+    };
+    let tried: Vec<&Measurement> = measurements.measured.iter().filter(|one| one.place == Place::Image).collect();
+    if tried.is_empty() {
+        return Outcome::Skipped("no OpenGL mode was tried out in an image".into());
+    }
+    let started = |one: &&&Measurement| one.outcome != MeasurementOutcome::NotStarted;
+    if tried.iter().filter(started).count() == 0 {
+        let reason = tried.iter().find_map(|one| one.reason.clone()).unwrap_or_else(|| "no reason is known".into());
+        return Outcome::Unknown(format!("no OpenGL mode could be tried out: {reason}"));
+    }
+    let works = |one: &&Measurement| one.outcome == MeasurementOutcome::Works;
+    let mut findings = Vec::new();
+    if !tried.iter().any(works) {
+        findings.push(tried.iter().fold(NO_MODE.found(), |finding, one| finding.evidence(in_words(one))).advise(
+            "Take an image with the Mesa libraries, among them /usr/local/lib/mesa, or repair what the evidence names; then run \
+             `casa-doctor measure` again.",
+        ));
+    }
+    findings.extend(measurements.predicted.as_ref().and_then(|predicted| contradiction(measurements, predicted)));
+    Outcome::of(findings)
+}
+
+/// What was expected and came otherwise.
+fn contradiction(measurements: &Measurements, predicted: &Prediction) -> Option<Finding> {
+    let measured = |mode: OpenGl| measurements.measured.iter().find(|one| one.place == Place::Image && one.opengl == mode);
+    let because = predicted.reasons.first().map(|reason| format!(", because {reason}")).unwrap_or_default();
+    if let Some(one) = measured(predicted.opengl)
+        && !matches!(one.outcome, MeasurementOutcome::Works | MeasurementOutcome::NotStarted)
+    {
+        let finding = CONTRADICTED
+            .found()
+            .title(format!("The OpenGL mode {} was expected to work and does not", predicted.opengl.word()))
+            .evidence(format!("expected: {}{because}", predicted.opengl.word()))
+            .evidence(format!("measured: {}", in_words(one)));
+        return Some(
+            one.stderr
+                .iter()
+                .take(3)
+                .fold(finding, |finding, line| finding.evidence(format!("standard error: {line}")))
+                .advise("Use the mode that casa-doctor recommends now; it was tried out."),
+        );
+    }
+    let surprises: Vec<String> = predicted
+        .failing
+        .iter()
+        .filter_map(|failing| {
+            let one = measured(failing.opengl).filter(|one| is_itself(one))?;
+            Some(format!("expected: {} fails, because {}; measured: {}", failing.opengl.word(), failing.reason, in_words(one)))
+        })
+        .collect();
+    if surprises.is_empty() {
+        return None;
+    }
+    let finding = CONTRADICTED.found().severity(Severity::Info).title("An OpenGL mode that was expected to fail works");
+    let finding = surprises.into_iter().fold(finding, Finding::evidence);
+    Some(finding.advise("Nothing has to be done: the recommendation rests on what was tried out."))
+}
+
+/// Whether a mode works as what it is: without NVIDIA's card, the mode nv is the image's own Mesa.
+fn is_itself(one: &Measurement) -> bool {
+    one.outcome == MeasurementOutcome::Works
+        && one.pixels_correct == Some(true)
+        && (one.opengl != OpenGl::Nv || one.renderer_class == RendererClass::Hardware)
+}
+
+/// A measurement in one line.
+fn in_words(one: &Measurement) -> String {
+    let mode = one.opengl.word();
+    match (&one.reason, &one.renderer) {
+        (Some(reason), _) => format!("{mode}: {reason}"),
+        (None, Some(renderer)) => format!("{mode}: works, drawn by {renderer}"),
+        (None, None) => format!("{mode}: works"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use MeasurementOutcome::{Crashed, NotStarted, TimedOut, Works, WrongPixels};
+    use OpenGl::{Container, Nv, Software};
+
+    use super::*;
+    use crate::facts::NotTried;
+
+    fn one(opengl: OpenGl, outcome: MeasurementOutcome) -> Measurement {
+        let works = outcome == Works;
+        Measurement {
+            opengl,
+            place: Place::Image,
+            outcome,
+            renderer: works.then(|| "llvmpipe (LLVM 15.0.6, 256 bits)".to_owned()),
+            renderer_class: if works { RendererClass::Software } else { RendererClass::None },
+            gl_version: None,
+            pixels_correct: works.then_some(true),
+            frames_per_second: works.then_some(20.0),
+            startup_ms: Some(400),
+            stderr: vec!["libGL error: failed".into()],
+            picture: None,
+            interface: Some("glx".into()),
+            direct: None,
+            first_frame_ms: None,
+            reason: (!works).then(|| "the OpenGL library crashed in glXQueryVersion (SIGSEGV)".into()),
+            notes: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    fn facts(measured: Vec<Measurement>, predicted: OpenGl, failing: &[OpenGl]) -> Facts {
+        let failing = failing
+            .iter()
+            .map(|opengl| NotTried { opengl: *opengl, reason: "the image has no Mesa library for GLX".into() })
+            .collect();
+        let predicted = Some(Prediction { opengl: predicted, reasons: vec!["your screen is driven by Mesa".into()], failing });
+        Facts { measurements: Some(Measurements { measured, not_tried: Vec::new(), predicted }), ..Facts::default() }
+    }
+
+    fn ids(facts: &Facts) -> Vec<(&'static str, Severity)> {
+        match CHECK.judge(facts) {
+            Outcome::Findings(findings) => findings.iter().map(|finding| (finding.kind.id, finding.severity)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_measured_is_no_question() {
+        assert_eq!(CHECK.judge(&Facts::default()).word(), "skipped");
+        assert_eq!(CHECK.judge(&facts(Vec::new(), Container, &[])).word(), "skipped");
+        assert_eq!(CHECK.judge(&facts(vec![one(Container, NotStarted)], Container, &[])).word(), "unknown");
+    }
+
+    #[test]
+    fn what_was_expected_passes() {
+        let as_expected = facts(vec![one(Container, Works), one(Software, Works)], Container, &[Nv]);
+        assert_eq!(CHECK.judge(&as_expected), Outcome::Pass);
+        let not_started = facts(vec![one(Container, Works), one(Nv, NotStarted)], Nv, &[]);
+        assert_eq!(CHECK.judge(&not_started), Outcome::Pass, "what did not start shows nothing");
+    }
+
+    #[test]
+    fn a_mode_that_was_expected_to_work_and_fails_is_a_warning() {
+        for outcome in [Crashed, TimedOut, WrongPixels] {
+            let facts = facts(vec![one(Container, outcome), one(Software, Works)], Container, &[]);
+            assert_eq!(ids(&facts), [("gl-prediction-contradicted", Severity::Warning)], "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_mode_that_was_expected_to_fail_and_works_is_a_remark() {
+        let facts_of = |measured| facts(measured, Software, &[Container, Nv]);
+        assert_eq!(ids(&facts_of(vec![one(Container, Works)])), [("gl-prediction-contradicted", Severity::Info)]);
+        let nv = facts_of(vec![one(Software, Works), one(Nv, Works)]);
+        assert_eq!(CHECK.judge(&nv), Outcome::Pass, "the mode nv without its card is the image's own Mesa");
+    }
+
+    #[test]
+    fn no_mode_at_all_is_an_error() {
+        let none = facts(vec![one(Container, Crashed), one(Software, TimedOut)], OpenGl::None, &[Container]);
+        assert_eq!(ids(&none), [("gl-no-mode-works", Severity::Error)]);
+        let surprise = facts(vec![one(Container, Crashed), one(Software, TimedOut)], Software, &[]);
+        assert_eq!(ids(&surprise).len(), 2);
+    }
+}

@@ -1,0 +1,175 @@
+use super::*;
+use crate::recommend::OpenGl::{Container, None as NoMode, Nv, Software};
+
+const LLVMPIPE: &str = "llvmpipe (LLVM 15.0.6, 256 bits)";
+const SOFTPIPE: &str = "softpipe";
+const GEFORCE: &str = "NVIDIA GeForce RTX 3070/PCIe/SSE2";
+const NOUVEAU: &str = "NV136";
+
+fn one(opengl: OpenGl, renderer: &str, class: RendererClass, fps: f64) -> Measurement {
+    Measurement {
+        opengl,
+        place: Place::Image,
+        outcome: MeasurementOutcome::Works,
+        renderer: Some(renderer.into()),
+        renderer_class: class,
+        gl_version: Some("4.5".into()),
+        pixels_correct: Some(true),
+        frames_per_second: Some(fps),
+        startup_ms: Some(600),
+        stderr: Vec::new(),
+        picture: None,
+        interface: Some("glx".into()),
+        direct: Some(true),
+        first_frame_ms: Some(100),
+        reason: None,
+        notes: Vec::new(),
+        others: Vec::new(),
+    }
+}
+
+fn hardware(opengl: OpenGl, renderer: &str, fps: f64) -> Measurement {
+    one(opengl, renderer, RendererClass::Hardware, fps)
+}
+
+fn software(opengl: OpenGl, renderer: &str, fps: f64) -> Measurement {
+    one(opengl, renderer, RendererClass::Software, fps)
+}
+
+fn failed(opengl: OpenGl, outcome: MeasurementOutcome) -> Measurement {
+    Measurement {
+        outcome,
+        pixels_correct: (outcome == MeasurementOutcome::WrongPixels).then_some(false),
+        reason: Some("the OpenGL library crashed in dlopen libGL.so.1 (SIGSEGV)".into()),
+        ..one(opengl, GEFORCE, RendererClass::Hardware, 500.0)
+    }
+}
+
+fn unverified(opengl: OpenGl, renderer: &str, class: RendererClass) -> Measurement {
+    Measurement { pixels_correct: None, frames_per_second: None, ..one(opengl, renderer, class, 0.0) }
+}
+
+fn facts(measured: Vec<Measurement>) -> Facts {
+    Facts { measurements: Some(Measurements { measured, not_tried: Vec::new(), predicted: None }), ..Facts::default() }
+}
+
+fn mode(measured: Vec<Measurement>) -> OpenGl {
+    let found = recommend(&facts(measured)).unwrap();
+    assert_eq!(found.basis, Basis::Measured);
+    found.opengl
+}
+
+#[test]
+fn the_table_of_decisions() {
+    use MeasurementOutcome::{Crashed, Failed, NotStarted, TimedOut, WrongPixels};
+    let virtual_card = |opengl, fps| one(opengl, "virgl", RendererClass::Virtual, fps);
+    let table: &[(&str, Vec<Measurement>, OpenGl)] = &[
+        ("all by the processor", vec![software(Container, LLVMPIPE, 20.0), software(Software, SOFTPIPE, 4.0)], Container),
+        ("software is faster by far", vec![software(Container, SOFTPIPE, 4.0), software(Software, LLVMPIPE, 20.0)], Software),
+        (
+            "software is faster by a little",
+            vec![software(Container, SOFTPIPE, 17.0), software(Software, LLVMPIPE, 20.0)],
+            Container,
+        ),
+        ("just as much as counts", vec![software(Container, SOFTPIPE, 15.9), software(Software, LLVMPIPE, 20.0)], Software),
+        ("one renderer, two figures", vec![software(Container, LLVMPIPE, 9.0), software(Software, LLVMPIPE, 20.0)], Container),
+        ("a card is better, though slower", vec![software(Container, LLVMPIPE, 90.0), hardware(Nv, GEFORCE, 50.0)], Nv),
+        ("two drivers of one card", vec![hardware(Container, NOUVEAU, 40.0), hardware(Nv, GEFORCE, 400.0)], Nv),
+        ("two drivers, about as fast", vec![hardware(Container, NOUVEAU, 350.0), hardware(Nv, GEFORCE, 400.0)], Container),
+        ("a virtual card", vec![software(Container, LLVMPIPE, 90.0), virtual_card(Nv, 30.0)], Nv),
+        ("a card before a virtual one", vec![virtual_card(Container, 90.0), hardware(Nv, GEFORCE, 60.0)], Nv),
+        ("wrong pixels never win", vec![failed(Nv, WrongPixels), software(Software, SOFTPIPE, 1.0)], Software),
+        ("a crash never wins", vec![failed(Container, Crashed), software(Software, SOFTPIPE, 1.0)], Software),
+        ("a hang never wins", vec![failed(Container, TimedOut), software(Software, SOFTPIPE, 1.0)], Software),
+        ("no context never wins", vec![failed(Container, Failed), software(Software, SOFTPIPE, 1.0)], Software),
+        (
+            "seen pixels before unseen ones",
+            vec![unverified(Nv, GEFORCE, RendererClass::Hardware), software(Container, LLVMPIPE, 9.0)],
+            Container,
+        ),
+        (
+            "unseen pixels before nothing",
+            vec![unverified(Container, LLVMPIPE, RendererClass::Software), failed(Software, Failed)],
+            Container,
+        ),
+        (
+            "an unknown renderer before a known slow one",
+            vec![software(Container, LLVMPIPE, 9.0), one(Nv, "Frobnicator", RendererClass::Unknown, 80.0)],
+            Nv,
+        ),
+        (
+            "the processor before the X server",
+            vec![one(Container, "Mesa", RendererClass::Indirect, 80.0), software(Software, SOFTPIPE, 1.0)],
+            Software,
+        ),
+        ("nothing works", vec![failed(Container, Crashed), failed(Software, WrongPixels)], NoMode),
+        ("one did not start", vec![failed(Container, NotStarted), software(Software, SOFTPIPE, 1.0)], Software),
+    ];
+    for (name, measured, expected) in table {
+        assert_eq!(mode(measured.clone()), *expected, "{name}");
+        let backwards = measured.iter().rev().cloned().collect();
+        assert_eq!(mode(backwards), *expected, "{name}, in the other order");
+    }
+}
+
+#[test]
+fn the_machine_itself_is_no_mode() {
+    let machine = Measurement { place: Place::Host, ..hardware(NoMode, GEFORCE, 400.0) };
+    let found =
+        recommend(&facts(vec![machine, software(Container, LLVMPIPE, 9.4), failed(Software, MeasurementOutcome::Failed)])).unwrap();
+    assert_eq!(found.opengl, Container);
+    assert_eq!(
+        found.reasons,
+        [
+            "tried out in the image: 3D runs at 9.4 frames/s on the processor (llvmpipe (LLVM 15.0.6, 256 bits)), and every pixel of the test picture was right",
+            "outside of the container 3D runs at 400 frames/s on the graphics card (NVIDIA GeForce RTX 3070/PCIe/SSE2), but no OpenGL mode brings that into this image",
+        ]
+    );
+}
+
+#[test]
+fn every_other_mode_is_rejected_with_its_reason() {
+    let mut facts = facts(vec![software(Container, LLVMPIPE, 20.0), software(Software, SOFTPIPE, 4.0)]);
+    facts.measurements.as_mut().unwrap().not_tried =
+        vec![casa_doctor_checks::facts::NotTried { opengl: Nv, reason: "this machine has no NVIDIA driver".into() }];
+    let found = recommend(&facts).unwrap();
+    assert_eq!(found.confidence, Confidence::High);
+    let told: Vec<_> = found.rejected.iter().map(|one| (one.opengl, one.reason.as_str())).collect();
+    assert_eq!(
+        told,
+        [(Nv, "this machine has no NVIDIA driver"), (Software, "it only runs at 4.0 frames/s on the processor (softpipe)")]
+    );
+}
+
+#[test]
+fn why_not_is_told_in_words() {
+    let against = |chosen: Measurement, other: Measurement| {
+        let found = recommend(&facts(vec![chosen, other])).unwrap();
+        found.rejected[0].reason.clone()
+    };
+    assert_eq!(
+        against(software(Container, LLVMPIPE, 9.0), software(Software, LLVMPIPE, 20.0)),
+        "it draws with the same renderer as \"container\", and changes more"
+    );
+    assert_eq!(
+        against(hardware(Container, NOUVEAU, 350.0), hardware(Nv, GEFORCE, 400.0)),
+        "it runs at 400 frames/s on the graphics card (NVIDIA GeForce RTX 3070/PCIe/SSE2), which is not clearly faster, and changes more"
+    );
+    assert!(against(software(Software, SOFTPIPE, 2.0), failed(Container, MeasurementOutcome::Crashed)).contains("SIGSEGV"));
+    let unseen = unverified(Nv, GEFORCE, RendererClass::Hardware);
+    assert!(against(software(Container, LLVMPIPE, 9.0), unseen).ends_with("could not be compared"));
+}
+
+#[test]
+fn what_could_not_be_started_leaves_the_prediction() {
+    let not_started = vec![failed(Container, MeasurementOutcome::NotStarted), failed(Software, MeasurementOutcome::NotStarted)];
+    assert_eq!(recommend(&facts(not_started)), None, "nothing is known of the display, so nothing is predicted either");
+    assert_eq!(recommend(&facts(Vec::new())), None);
+}
+
+#[test]
+fn the_kept_word_is_unsure_when_nothing_was_compared() {
+    let found = recommend(&facts(vec![unverified(Container, LLVMPIPE, RendererClass::Software)])).unwrap();
+    assert_eq!((found.opengl, found.confidence), (Container, Confidence::Medium));
+    assert!(found.reasons[0].ends_with("what it draws could not be compared"), "{:?}", found.reasons);
+}

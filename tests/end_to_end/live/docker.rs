@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{as_nobody, assert_found, document_of, environment, expect, expect_in_log, finding, told};
-use crate::displays::Process;
+use crate::displays::{Display, Kind, Process};
 use crate::lab::{Patient, lab};
 
 /// A daemon of this test's own, with all that it keeps in a directory.
@@ -61,6 +61,7 @@ fn from_its_start_to_its_death() {
     assert_found(&document, &answer, &["docker-daemon-denied"]);
     assert_eq!(finding(&document, "docker-daemon-denied")["severity"], "error");
 
+    healthy_as_a_whole(&daemon);
     no_card_to_give(&daemon);
 
     daemon.process.signal("STOP");
@@ -72,6 +73,17 @@ fn from_its_start_to_its_death() {
     daemon.process.wait_until_gone();
     let document = expect(&patient, args, &["docker-daemon-down"]);
     assert!(told(&document, "docker-daemon-down").contains("nobody listens"));
+}
+
+/// Every check, at a display, for an environment of Docker: nothing but "info".
+fn healthy_as_a_whole(daemon: &Daemon) {
+    let display = Display::start(Kind::Xvfb);
+    let mut patient = display.patient();
+    patient.set("DOCKER_HOST", &format!("unix://{}", daemon.socket.display()));
+    let keys = json!({"container_type": "docker", "image": "casa-lab:5.3", "container_options": ["--ipc=host"]});
+    let environment = environment(&patient, "LAB_IMAGE", &keys);
+    // What casa_distro 3.x itself cannot start is another matter.
+    expect(&patient, ["--skip", "config-container-type", &environment], &[]);
 }
 
 /// NVIDIA's container toolkit is not installed.

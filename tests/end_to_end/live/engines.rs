@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     assert_found, document_of, environment, expect, expect_in_log, expect_on_stage, finding, named, on_stage, said_by, told,
 };
-use crate::lab::{Patient, lab};
+use crate::lab::{Patient, XServer, lab};
 
 const ONLY_ENGINE: &str = "engine";
 
@@ -164,6 +164,43 @@ fn what_apptainer_says_of_wrong_options() {
     }
     let (text, success) = said_by(lab().command("/usr/bin/env", patient.home()).args(["python", "bv"]));
     assert!(!success && named(&text) == ["py-missing"], "{text}");
+}
+
+/// Homes, rights and libraries that Apptainer does not take.
+#[test]
+fn what_apptainer_says_of_the_machine() {
+    let patient = Patient::new();
+    let user = lab().value("LAB_USER");
+    let home = format!("stage_begin; sed -i 's#^\\({user}:.*:\\)[^:]*:#\\1.:#' /etc/passwd");
+    let mut command = on_stage(&apptainer(&patient, &[]), &home);
+    expect_in_log(command.env("HOME", "."), "home-nonstd");
+
+    let unlisted = format!("stage_begin; sed -i /{user}/d /etc/subuid");
+    let (text, success) = said_by(&mut on_stage(&apptainer(&patient, &["--fakeroot"]), &unlisted));
+    assert!(success && text.contains("User not listed in /etc/subuid") && named(&text).is_empty(), "it is harmless: {text}");
+
+    let sandbox = patient.home().join("sandbox");
+    std::fs::create_dir_all(sandbox.join("bin")).unwrap();
+    lab().give(&sandbox);
+    let mut command = lab().command("apptainer", patient.home());
+    command.args(["exec", "--nv", "--writable"]).arg(&sandbox).arg("true");
+    let libraries = format!("stage_begin; stage_libraries {}", lab().value("LAB_NVIDIA"));
+    expect_in_log(&mut on_stage(&command, &libraries), "nv-writable");
+}
+
+/// casa_distro, which is written in Python, cannot start without xauth; casa-doctor can.
+#[test]
+fn a_machine_without_xauth() {
+    let server = XServer::start();
+    let patient = Patient::at(&server);
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
+    let script = "stage_begin; stage_without xauth";
+    let mut python = lab().command("python3", patient.home());
+    python.args(["-c", "import subprocess; subprocess.check_call(['xauth', 'list'])"]);
+    expect_in_log(&mut on_stage(&python, script), "x-xauth-missing");
+    let run = patient.command(["run", &environment, "--", "glxinfo", "-B"]);
+    let (text, success) = said_by(&mut on_stage(&run, script));
+    assert!(success && text.contains("OpenGL renderer string"), "{text}");
 }
 
 /// The configuration asks for NVIDIA's driver, on this machine without one.

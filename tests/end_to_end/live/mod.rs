@@ -9,6 +9,7 @@ mod engines;
 mod files;
 mod graphics;
 mod nvidia;
+mod virtualbox;
 mod x11;
 
 use std::process::{Command, Stdio};

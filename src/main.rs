@@ -19,6 +19,7 @@ mod plugins;
 mod probes;
 mod recommend;
 mod recording;
+mod redact;
 mod report;
 mod xauthority;
 

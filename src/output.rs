@@ -75,6 +75,17 @@ pub(crate) fn file(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a file that only its owner can read: the whole of it or nothing.
+pub(crate) fn private_file(path: &Path, text: &str) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Temporary files are private from their beginning.
+    let mut file = tempfile::Builder::new().tempfile_in(directory).map_err(named)?;
+    file.write_all(text.as_bytes()).map_err(named)?;
+    file.persist(path).map_err(|error| named(error.error))?;
+    Ok(())
+}
+
 /// Asks a question that is answered with yes or no. `None` when there is nobody to ask: standard input or standard error is
 /// no terminal.
 pub(crate) fn ask(question: &str) -> io::Result<Option<bool>> {

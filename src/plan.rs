@@ -4,6 +4,7 @@ use casa_doctor_checks::facts::{ConfigFile, Environment, Facts};
 use casa_doctor_checks::finding::{Change, Edit, Safety};
 use serde_json::{Map, Value};
 
+use crate::casa_distro::HIDDEN;
 use crate::recommend::{Recommendation, memory};
 use crate::report::{CheckRun, Document, EditDoc, PlanDoc};
 
@@ -43,6 +44,14 @@ pub(crate) fn build(facts: &Facts, runs: &[CheckRun], recommendation: Option<&Re
         let nth = counted.iter().filter(|known| **known == id).count();
         counted.push(id);
         for (index, edit) in finding.repairs() {
+            if writes_hidden(edit) {
+                plan.notes.push(format!(
+                    "{id}: {} of {} is left as it is, because a secret stands there, which is not read: change it by hand",
+                    edit.key,
+                    edit.file.display()
+                ));
+                continue;
+            }
             match plan.repairs.last_mut() {
                 Some(repair) if repair.because == id && repair.advice == Some((nth, index)) => repair.edits.push(edit.clone()),
                 _ => plan.repairs.push(Repair {
@@ -72,6 +81,15 @@ pub(crate) fn build(facts: &Facts, runs: &[CheckRun], recommendation: Option<&Re
         }
     }
     plan
+}
+
+/// Whether an edit would put the sign for a hidden secret into the place of the secret.
+fn writes_hidden(edit: &Edit) -> bool {
+    match &edit.change {
+        Change::Set { to: value } | Change::Append { value } => value.to_string().contains(HIDDEN),
+        Change::Rename { to } => to.contains(HIDDEN),
+        Change::Remove => false,
+    }
 }
 
 impl Plan {

@@ -13,7 +13,7 @@ mod merge;
 mod read;
 mod substitute;
 
-pub(crate) use hide::{has_url_password, hide_secrets, is_secret_name};
+pub(crate) use hide::{HIDDEN, has_url_password, hide_secrets, is_secret_name};
 pub(crate) use home::container_home;
 pub(crate) use image_path::{ImageLookUp, look_up_image};
 pub(crate) use load::{Loaded, combine, load, user_directory, user_file};

@@ -81,8 +81,8 @@ pub(crate) enum Command {
     Record {
         /// Environment directory, casa_distro.json, or name of an environment
         env: Option<OsString>,
-        /// Save them as they are: user, host and path names included. This version has no other way
-        #[arg(long)]
+        /// Save them as they are, with the names of users, machines and directories
+        #[arg(long, conflicts_with_all = ["redact", "hide", "redaction_map"])]
         raw: bool,
     },
     /// Print a script that completes casa-doctor's command line in a shell
@@ -192,6 +192,15 @@ pub(crate) struct Options {
     /// Start none of the site's plug-ins (casa-doctor-check-NAME)
     #[arg(long, global = true)]
     pub(crate) no_plugins: bool,
+    /// Take out what is private from human and json, too: names of users and machines, addresses, keys
+    #[arg(long, global = true)]
+    pub(crate) redact: bool,
+    /// Take out this word, too; may be given several times
+    #[arg(long, global = true, value_name = "WORD")]
+    pub(crate) hide: Vec<String>,
+    /// Write what each stand-in stands for to a file that only you can read
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) redaction_map: Option<PathBuf>,
     /// With --fix and run: show what would be done, change and start nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,

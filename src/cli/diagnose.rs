@@ -10,13 +10,14 @@ use casa_doctor_checks::registry;
 
 use super::args::{Format, Options};
 use super::conclude::{conclude, write_baseline};
-use super::{Failure, deliver};
+use super::{Failure, deliver, share};
 use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
 use crate::probes::{Context, Request, checksum, collect};
 use crate::recommend::{OpenGl, Recommendation, recommend};
 use crate::recording::Recording;
+use crate::redact::{Private, Redactor, hide_secrets};
 use crate::report::human::{self, HumanOptions};
 use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, github, html, json, junit, markdown, nagios, sarif};
 use crate::{judge, output, plugins};
@@ -98,6 +99,7 @@ impl Diagnosis {
 
 /// `casa-doctor [ENV]`.
 pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
+    share::check(options, share::is_redacted(options))?;
     let (diagnosis, selection) = examine(&host, options, env)?;
     let mut document = diagnosis.document(host.as_ref());
     document.plan = diagnosis.plan().document(&diagnosis.facts);
@@ -124,11 +126,6 @@ pub(super) fn examine(host: &Arc<dyn Host>, options: &Options, env: Option<OsStr
 
 /// `casa-doctor record -o FILE`.
 pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsString>, raw: bool) -> Result<ExitStatus, Failure> {
-    if !raw {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "this version cannot take names and paths out of a recording yet: add --raw to save it as it is, and read it before you send it"
-        )));
-    }
     let selection = Selection::default();
     let wanted = Request { thorough: true, ..request(options, env, &selection) };
     let mut facts = collect(&context(&host, options), &wanted)?;
@@ -137,8 +134,13 @@ pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsStrin
     if options.measure {
         diagnosis.measure(&host, &host, options, &selection)?;
     }
-    let facts = diagnosis.facts;
-    let recording = Recording::new(facts, host.now());
+    let mut facts = diagnosis.facts;
+    if !raw {
+        let redactor = Redactor::new(&facts, &Private::of(host.as_ref()), &options.hide);
+        facts = redactor.facts(&facts)?;
+        share::write_map(options, &redactor)?;
+    }
+    let recording = Recording { redacted: !raw, ..Recording::new(facts, host.now()) };
     deliver(options, &format!("{}\n", serde_json::to_string_pretty(&recording)?))?;
     Ok(ExitStatus::Clean)
 }
@@ -166,6 +168,7 @@ fn ask_plugins(host: &Arc<dyn Host>, options: &Options, facts: &mut Facts, selec
         return plugins::leave_out(facts, "no plug-in was asked for");
     }
     plugins::ask(&context(host, options), facts, deadline, |name| selection.wants_plugin(name));
+    *facts = hide_secrets(std::mem::take(facts));
 }
 
 /// Looks at this machine and judges it, after trying the OpenGL modes out where that is wanted.
@@ -224,13 +227,24 @@ fn wants_rendering(selection: &Selection) -> bool {
     registry::checks().any(|check| check.category == Category::Rendering && selection.wants_check(check))
 }
 
-/// The document in the format that the user wants.
+/// The document in the format that the user wants, without what is private where it is meant for others.
 pub(super) fn render(host: &dyn Host, options: &Options, document: &Document) -> Result<String, Failure> {
     // The directory of the job, from which files of this machine are named. A recording's files are those of another one.
     let root = match document.source {
         Source::Live => host.current_dir().ok().and_then(|directory| directory.into_os_string().into_string().ok()),
         Source::Recording => None,
     };
+    match share::redactor(host, options, document) {
+        None => render_as_it_is(host, options, document, root),
+        Some(redactor) => {
+            share::write_map(options, &redactor)?;
+            let root = root.map(|root| redactor.text(&root));
+            render_as_it_is(host, options, &redactor.document(document)?, root)
+        }
+    }
+}
+
+fn render_as_it_is(host: &dyn Host, options: &Options, document: &Document, root: Option<String>) -> Result<String, Failure> {
     Ok(match options.format {
         Format::Human => human::render(document, &human_options(host, options)),
         Format::Json => json::render(document)?,

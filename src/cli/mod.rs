@@ -10,6 +10,7 @@ mod measure;
 mod offline;
 mod repair;
 mod run;
+mod share;
 
 use std::process::ExitCode;
 use std::sync::Arc;

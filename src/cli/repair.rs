@@ -10,7 +10,7 @@ use super::args::Options;
 use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look_only, render, request, selection};
 use super::run::{self, environment};
-use super::{Failure, deliver};
+use super::{Failure, deliver, share};
 use crate::casa_distro::{has_url_password, is_secret_name};
 use crate::catalog::Selection;
 use crate::fix::{self, FileChange, Scope, Written};
@@ -33,6 +33,7 @@ pub(super) fn fix(
     if options.replay.is_some() {
         return Err(Failure::usage(anyhow::anyhow!("a recording cannot be fixed: --fix and --replay do not go together")));
     }
+    share::check(options, share::is_redacted(options))?;
     let selection = selection(&host, options)?;
     let before = look_only(&host, options, env.clone(), &selection)?;
     let found = match environment(&before.facts) {
@@ -43,7 +44,7 @@ pub(super) fn fix(
     let agreed = agree(options, &plan)?;
     let agrees = |repair: &Repair| agreed.contains(&repair.because) || repair.safety == Safety::Safe;
     let planned = Planned::new(&host, options, &before, agrees, &selection)?;
-    for note in &planned.notes {
+    for note in plan.notes.iter().chain(&planned.notes) {
         output::notice(note);
     }
     let changes = &planned.changes;
@@ -206,7 +207,8 @@ fn dry_run(
         Err(error) => format!("# the container could not be started then: {error:#}"),
     };
     let text = match options.format {
-        format if !format.is_prose() => render(host, options, &document)?,
+        // Only the plan is told to others: the files themselves may hold what no report may.
+        format if !format.is_prose() || share::is_redacted(options) => render(host, options, &document)?,
         _ => {
             let diffs: String = planned.changes.iter().map(|change| change.diff.as_str()).collect();
             let head = if planned.changes.is_empty() { "Nothing would be written.\n" } else { "" };
@@ -283,7 +285,9 @@ fn tell(
         return deliver(options, &report);
     }
     let mut text = String::new();
-    for change in changes {
+    let redactor = share::redactor(host, options, after);
+    // The files themselves may hold what no report may; the plan tells every change.
+    for change in changes.iter().filter(|_| redactor.is_none()) {
         text.push_str(&change.diff);
         text.push('\n');
     }
@@ -295,6 +299,9 @@ fn tell(
         text.push_str("Nothing had to be written.\n");
     }
     text.push_str(&format!("Before: {}. After: {}.\n\n", counts(before), counts(after)));
+    if let Some(redactor) = redactor {
+        text = redactor.text(&text);
+    }
     text.push_str(&report);
     if options.quiet && changes.is_empty() && report.is_empty() {
         return Ok(());

@@ -14,6 +14,7 @@ use super::{
     virtualbox, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
+use crate::redact::hide_secrets;
 
 /// How long after its own limit a probe may still answer before it is abandoned. A probe keeps its limit itself; this is for
 /// the one that cannot, such as a file on a dead network disk.
@@ -121,7 +122,8 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
     drop(held);
     match refusal.try_recv() {
         Ok(error) => Err(error),
-        Err(_) => Ok(facts),
+        // Each probe leaves out the secrets that it knows of; this is for those that nobody expects where they stand.
+        Err(_) => Ok(hide_secrets(facts)),
     }
 }
 

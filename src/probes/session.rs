@@ -166,13 +166,16 @@ fn names_are_mounted(host: &dyn Host) -> bool {
     points.any(|point| matches!(point, "/etc/hosts" | "/etc/hostname" | "/etc/resolv.conf"))
 }
 
+/// Whether a variable decides how something is drawn: its value is stored, and may be told.
+pub(crate) fn is_graphics_variable(name: &str) -> bool {
+    GRAPHICS_VARIABLES.contains(&name) || GRAPHICS_FAMILIES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// The variables of the allow-lists that are set, with their values.
 fn graphics_variables(host: &dyn Host) -> BTreeMap<String, String> {
     let names = host.env_names().into_iter().filter_map(|name| name.into_string().ok());
     names
-        .filter(|name| {
-            GRAPHICS_VARIABLES.contains(&name.as_str()) || GRAPHICS_FAMILIES.iter().any(|prefix| name.starts_with(prefix))
-        })
+        .filter(|name| is_graphics_variable(name))
         .filter_map(|name| {
             let value = host.env(&name)?;
             let value = value.to_string_lossy().chars().take(LONGEST_VALUE).collect();

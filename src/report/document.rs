@@ -7,14 +7,14 @@ use casa_doctor_checks::check::Category;
 use casa_doctor_checks::facts::Facts;
 use casa_doctor_checks::finding::{Edit, Safety, Severity};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::ExitStatus;
 use crate::recommend::{MeasurementOutcome, OpenGl, Place, Recommendation, RendererClass};
 
 /// The whole report.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "casa-doctor report")]
 pub(crate) struct Document {
     /// Version of this format.
@@ -48,7 +48,7 @@ pub(crate) struct Document {
 }
 
 /// Version of the document's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) enum SchemaVersion {
     /// The first.
     #[serde(rename = "1")]
@@ -56,7 +56,7 @@ pub(crate) enum SchemaVersion {
 }
 
 /// The program that wrote a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tool {
     /// `casa-doctor`.
     pub(crate) name: String,
@@ -72,7 +72,7 @@ impl Tool {
 }
 
 /// Where the facts come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Source {
     /// This machine, now.
@@ -82,7 +82,7 @@ pub(crate) enum Source {
 }
 
 /// The machine and the session in short.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct MachineDoc {
     /// `linux`, `macos` or `windows`.
     pub(crate) os: Option<String>,
@@ -143,7 +143,7 @@ pub(crate) struct MeasurementDoc {
 }
 
 /// The environment in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct EnvironmentDoc {
     /// Its directory, as casa_distro means it.
     pub(crate) directory: String,
@@ -160,7 +160,7 @@ pub(crate) struct EnvironmentDoc {
 }
 
 /// One check and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CheckDoc {
     /// Its id.
     pub(crate) id: String,
@@ -175,7 +175,7 @@ pub(crate) struct CheckDoc {
 }
 
 /// The ends of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CheckOutcome {
     /// Nothing is wrong.
@@ -212,7 +212,7 @@ impl CheckOutcome {
 }
 
 /// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FindingDoc {
     /// Id of its kind.
     pub(crate) id: String,
@@ -235,7 +235,7 @@ pub(crate) struct FindingDoc {
 }
 
 /// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AdviceDoc {
     /// What to do, as a sentence.
     pub(crate) text: String,
@@ -248,7 +248,7 @@ pub(crate) struct AdviceDoc {
 }
 
 /// What `--fix` changes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PlanDoc {
     /// Changes to configuration files.
     pub(crate) edits: Vec<EditDoc>,
@@ -257,7 +257,7 @@ pub(crate) struct PlanDoc {
 }
 
 /// A change to a configuration file.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct EditDoc {
     /// The file.
     pub(crate) file: String,
@@ -279,7 +279,7 @@ impl EditDoc {
 }
 
 /// A command of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CommandDoc {
     /// The program and its arguments; no shell is involved.
     pub(crate) argv: Vec<String>,
@@ -290,7 +290,7 @@ pub(crate) struct CommandDoc {
 }
 
 /// A launch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LaunchDoc {
     /// The engine.
     pub(crate) engine: String,

@@ -2,7 +2,7 @@
 
 use casa_doctor_checks::finding::Severity;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::document::FindingDoc;
 
@@ -15,8 +15,8 @@ use super::document::FindingDoc;
 /// | 2 | wrong usage |
 /// | 3 | casa-doctor itself could not do its work |
 /// | `run`, `--fix -- CMD` | the command's own status, when it started; 125 when the container could not be started, 126 and 127 as a shell gives them, 128+n when signal n ended the command |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(into = "u8")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "u8", from = "u8")]
 pub(crate) enum ExitStatus {
     /// 0: nothing at or above the threshold.
     Clean,
@@ -65,6 +65,19 @@ impl ExitStatus {
 impl From<ExitStatus> for u8 {
     fn from(status: ExitStatus) -> Self {
         status.code()
+    }
+}
+
+impl From<u8> for ExitStatus {
+    fn from(code: u8) -> Self {
+        match code {
+            0 => Self::Clean,
+            1 => Self::Problems,
+            2 => Self::Usage,
+            3 => Self::Failed,
+            125 => Self::NotStarted,
+            code => Self::Command(code),
+        }
     }
 }
 

@@ -15,5 +15,6 @@ mod recipes;
 mod release;
 mod repair;
 mod run;
+mod sharing;
 mod ssh;
 mod x11;

@@ -1,0 +1,313 @@
+//! Private values that are known by their shape: addresses, keys, e-mail, names in the places where names stand.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet};
+
+use super::stand_in::Kind;
+use super::tree::Place;
+use super::{variables, vocabulary};
+use crate::casa_distro::{HIDDEN, is_secret_name};
+
+/// A shape. The group `v` of its expression is the private value, `n` the name of the variable whose value it is.
+struct Pattern {
+    kind: Kind,
+    /// Whether what has this shape is a secret, which enters no fact.
+    secret: bool,
+    expression: &'static str,
+    /// Whether a match is what it looks like.
+    counts: fn(&Match<'_>) -> bool,
+}
+
+/// What an expression matched.
+struct Match<'a> {
+    value: &'a str,
+    name: &'a str,
+    place: &'a Place<'a>,
+    /// What stands before the value.
+    before: &'a str,
+    /// What stands behind it.
+    rest: &'a str,
+}
+
+const fn shape(kind: Kind, expression: &'static str, counts: fn(&Match<'_>) -> bool) -> Pattern {
+    Pattern { kind, secret: false, expression, counts }
+}
+
+const fn secret(expression: &'static str, counts: fn(&Match<'_>) -> bool) -> Pattern {
+    Pattern { kind: Kind::Key, secret: true, expression, counts }
+}
+
+static PATTERNS: &[Pattern] = &[
+    secret(r"(?s)(?P<v>-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)[A-Z ]*-----.*?(?:-----END [A-Z0-9 ]*-----|\z))", always),
+    secret(
+        r"\b(?P<v>gh[pousr]_[A-Za-z0-9]{12,}|github_pat_\w{12,}|glpat-[\w-]{12,}|xox[abeprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{12,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?)",
+        always,
+    ),
+    secret(r"[A-Za-z0-9]://(?P<v>[^\s@/]*:[^\s]*)@", always),
+    secret(r"(?i)\b(?:bearer|basic)\s+(?P<v>[A-Za-z0-9._~+/=-]{8,})", |found| found.value.bytes().any(|b| b.is_ascii_digit())),
+    secret(r#"(?P<n>[A-Za-z_][\w.-]*)\\?["']?\s?[=]\s?\\?(?P<v>"[^"]*"|'[^']*'|[^\s"'`,;&]+)"#, |found| {
+        is_secret_name(found.name) && !is_harmless_value(found.value)
+    }),
+    secret(
+        r#"(?i)(?P<n>passwords?|passwd|passphrase|token|secret|cookie|api[_-]?key|authori[sz]ation)\\?["']?:\s*\\?["']?(?P<v>[^\s"'`,;]{6,})"#,
+        |found| found.value.bytes().any(|b| !b.is_ascii_lowercase()) && !is_harmless_value(found.value),
+    ),
+    secret(r"(?i)MIT-MAGIC-COOKIE-1\W+(?P<v>[0-9a-f]{16,})", always),
+    secret(r"(?i)--[\w-]*(?:password|token|secret|cookie|api-?key)[= ](?P<v>[^\s]+)", |found| !is_harmless_value(found.value)),
+    shape(Kind::Key, r"\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-[\w-]+|sk-[\w@.-]+)\s+(?P<v>[0-9A-Za-z+/=]{20,})", always),
+    shape(Kind::Key, r"\b(?P<v>SHA256:[A-Za-z0-9+/]{20,43}=?)", always),
+    shape(Kind::Key, r"(?i)(?:^|[^0-9a-z])(?P<v>(?:[0-9a-f]{2}:){15}[0-9a-f]{2})\b", always),
+    shape(Kind::Key, r"(?i)\b(?P<v>[0-9a-f]{32,})\b", always),
+    shape(Kind::Key, r"\b(?P<v>[A-Za-z0-9]{24,})\b", |found| is_mixed(found.value)),
+    shape(Kind::Uuid, r"(?i)(?P<v>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", |found| {
+        found.value.bytes().any(|b| b != b'0' && b != b'-')
+    }),
+    shape(
+        Kind::Mac,
+        r"(?i)(?:^|[^0-9a-z:-])(?P<v>[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5})(?:$|[^0-9a-z:-]|[:-]$)",
+        |found| found.value.bytes().any(|b| !matches!(b, b'0' | b':' | b'-')),
+    ),
+    shape(Kind::Ip, r"(?:^|[^0-9A-Za-z.])(?P<v>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})", |found| {
+        let is_private =
+            |ip: Ipv4Addr| !vocabulary::is_public_address(ip.into()) && (ip.is_private() || !found.place.holds_a_version());
+        !goes_on(found.rest) && found.value.parse().is_ok_and(is_private)
+    }),
+    shape(Kind::Ip, r"(?i)(?:^|[^0-9a-z:.])(?P<v>[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:\d{0,3}(?:\.\d{1,3}){3})?)", |found| {
+        let plain = !goes_on(found.rest) && found.value.len() > 4 && found.value.bytes().any(|b| b.is_ascii_digit());
+        plain && found.value.parse::<Ipv6Addr>().is_ok_and(|ip| !vocabulary::is_public_address(IpAddr::V6(ip)))
+    }),
+    shape(Kind::Email, r"(?P<v>[\w.+%-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*)", |found| {
+        let (user, machine) = found.value.split_once('@').unwrap_or_default();
+        let units = ["service", "socket", "target", "slice", "timer", "mount"];
+        let is_unit = units.iter().any(|unit| machine.rsplit('.').next() == Some(unit));
+        let is_public = user == "git" && vocabulary::is_public_host(machine) || machine.eq_ignore_ascii_case("localhost");
+        let is_version = machine.starts_with(|c: char| c.is_ascii_digit());
+        !(is_unit || is_public || is_version)
+    }),
+    shape(Kind::Email, r"(?P<v>[\w.+%-]+@\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})", always),
+    shape(
+        Kind::Serial,
+        r#"(?i)\b(?:serial(?:[ _-]?(?:number|no|nr))?|s/n|service[ _-]?tag|asset[ _-]?tag)\\?["']?\s*(?:[:=#]|is)\s*\\?["']?(?P<v>[\w/.-]{4,})"#,
+        |found| !vocabulary::is_common(found.value),
+    ),
+    shape(Kind::User, r#"(?i)(?:/home/|/users/|\\users\\|\\\\users\\\\)(?P<v>[^/\\\s:"'<>,;|()\[\]{}$]+)"#, is_name),
+    shape(Kind::User, r"(?i)[/\\]users[/\\]{1,2}(?P<v>[^/\\:<>,;|(){}$\x22]+ [^/\\:<>,;|(){}$\x22]*)[/\\]", is_name),
+    shape(Kind::User, r"SI:localuser:(?P<v>[^\s,;\x22']+)", is_name),
+    shape(Kind::Host, r"(?i)\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?(?P<v>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)", is_host),
+    shape(Kind::Host, r"(?:INET6?|NIS|DECnet):(?P<v>[A-Za-z0-9][\w.-]*)", is_host),
+    shape(
+        Kind::Host,
+        r"(?i)\bDISPLAY\\?[\x22']?\s?[=:]\s?\\?[\x22']?(?P<v>[a-z0-9](?:[\w-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)::?\d",
+        is_host,
+    ),
+    shape(
+        Kind::Host,
+        r"(?i)\b(?P<v>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.(?:com|org|net|edu|gov|mil|int|fr|de|uk|eu|ch|it|es|be|nl|pt|at|dk|fi|no|pl|cz|jp|cn|au|ca|us|br|in|io|info|local|localdomain|lan|intra|intranet|internal|corp|home|private|test|example|invalid|arpa))\b",
+        |found| is_host(found) && !vocabulary::is_common(found.value) && !has_more_labels(found.rest),
+    ),
+    shape(Kind::Value, r#"\b(?P<n>[A-Z_][A-Z0-9_]+)=\\?(?P<v>"[^"]+"|'[^']+'|[^\s"'`,;&|()]+)"#, |found| {
+        !variables::may_be_told(found.name) && !is_harmless_value(found.value)
+    }),
+];
+
+static COMPILED: LazyLock<(RegexSet, Vec<Regex>)> = LazyLock::new(|| {
+    let expressions = PATTERNS.iter().map(|pattern| pattern.expression);
+    let each = expressions.clone().map(regex).collect();
+    #[expect(clippy::expect_used, reason = "the expressions are those above, and a test compiles them")]
+    let set = RegexSet::new(expressions).expect("a constant expression");
+    (set, each)
+});
+
+/// Compiles an expression of this module.
+pub(super) fn regex(expression: &str) -> Regex {
+    #[expect(clippy::expect_used, reason = "the expressions are constants, and a test compiles them")]
+    Regex::new(expression).expect("a constant expression")
+}
+
+static STAND_IN: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"<(?:user|name|host|domain|dir|email|ip|mac|uuid|serial|key|value|hidden)(?:-\d+)?>(?:\.<domain-\d+>)?")
+});
+
+/// Whether a text is a stand-in and nothing else.
+pub(super) fn is_stand_in(text: &str) -> bool {
+    STAND_IN.find(text).is_some_and(|found| found.range() == (0..text.len()))
+}
+
+/// Where stand-ins are in a text.
+pub(super) fn stand_ins(text: &str) -> Vec<Range<usize>> {
+    if text.contains('<') { STAND_IN.find_iter(text).map(|found| found.range()).collect() } else { Vec::new() }
+}
+
+/// A private value in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    pub(super) range: Range<usize>,
+    /// Whether it is a secret, whatever it looks like.
+    pub(super) secret: bool,
+}
+
+/// Every private value that is known by its shape.
+pub(super) fn find(text: &str, place: &Place<'_>) -> Vec<Found> {
+    search(text, place, |_| true)
+}
+
+/// Where the secrets are, sorted.
+pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut ranges: Vec<_> =
+        search(text, &Place::default(), |pattern| pattern.secret).into_iter().map(|found| found.range).collect();
+    ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    ranges
+}
+
+fn search(text: &str, place: &Place<'_>, wanted: impl Fn(&Pattern) -> bool) -> Vec<Found> {
+    // Words, such as the hundreds of names of extensions: no shape is without a digit or a sign.
+    if text.len() < 24 && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_') {
+        return Vec::new();
+    }
+    let (set, each) = &*COMPILED;
+    let mut all = Vec::new();
+    for index in set.matches(text) {
+        let pattern = &PATTERNS[index];
+        if !wanted(pattern) {
+            continue;
+        }
+        for captures in each[index].captures_iter(text) {
+            let Some(value) = captures.name("v") else { continue };
+            let name = captures.name("n").map_or("", |name| name.as_str());
+            if (pattern.counts)(&Match {
+                value: value.as_str(),
+                name,
+                place,
+                before: &text[..value.start()],
+                rest: &text[value.end()..],
+            }) {
+                all.push(Found { kind: pattern.kind, range: value.range(), secret: pattern.secret });
+            }
+        }
+    }
+    all
+}
+
+fn always(_: &Match<'_>) -> bool {
+    true
+}
+
+/// Whether a value is no secret: a reference, what was hidden already, a stand-in.
+fn is_harmless_value(value: &str) -> bool {
+    let bare = value.trim_matches(['"', '\'']);
+    bare.is_empty() || bare.starts_with(['$', '{', '<', '%']) || bare.starts_with(HIDDEN) || bare.starts_with("(hidden")
+}
+
+/// Whether letters of both cases and digits are mixed as in nothing that is written by people.
+fn is_mixed(text: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| text.bytes().filter(class).count();
+    let digits = has(u8::is_ascii_digit);
+    has(u8::is_ascii_lowercase) > 3 && has(u8::is_ascii_uppercase) > 3 && digits > 2
+}
+
+/// Whether a number with dots or colons has a further part.
+fn goes_on(rest: &str) -> bool {
+    let mut next = rest.chars();
+    match next.next() {
+        Some('.') => next.next().is_some_and(|c| c.is_ascii_digit()),
+        Some(c) => c.is_ascii_alphanumeric(),
+        None => false,
+    }
+}
+
+/// Whether a name with dots has a further part, as in `org.xquartz.X11`.
+fn has_more_labels(rest: &str) -> bool {
+    let mut next = rest.chars();
+    next.next() == Some('.') && next.next().is_some_and(char::is_alphanumeric)
+}
+
+fn is_name(found: &Match<'_>) -> bool {
+    let name = found.value.trim_end_matches(['.', '…']);
+    // The home directory in every container.
+    let of_container = found.before.ends_with("/casa/home/");
+    !of_container
+        && !name.is_empty()
+        && !name.starts_with('.')
+        && !is_stand_in(name)
+        && !matches!(name.to_lowercase().as_str(), "root" | "shared" | "public" | "default" | "." | "..")
+}
+
+fn is_host(found: &Match<'_>) -> bool {
+    let name = found.value;
+    !vocabulary::is_public_host(name) && name.parse::<IpAddr>().is_err() && (name.contains('.') || !vocabulary::is_common(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(Kind, &str)> {
+        let mut all: Vec<_> = find(text, &Place::default()).into_iter().map(|found| (found.kind, &text[found.range])).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn every_shape_is_seen() {
+        for (text, kind, value) in [
+            ("mail to anna@lab.example.org now", Kind::Email, "anna@lab.example.org"),
+            ("at 192.168.7.12:6000", Kind::Ip, "192.168.7.12"),
+            ("[fe80::1ff:fe23:4567:890a]:0", Kind::Ip, "fe80::1ff:fe23:4567:890a"),
+            ("link 52:54:00:ab:cd:ef up", Kind::Mac, "52:54:00:ab:cd:ef"),
+            ("GPU-6f1d4c1e-0a2b-4c3d-8e9f-0123456789ab", Kind::Uuid, "6f1d4c1e-0a2b-4c3d-8e9f-0123456789ab"),
+            ("Serial Number: PF1XYZ9", Kind::Serial, "PF1XYZ9"),
+            ("token ghp_abcdefghijklmnop1234", Kind::Key, "ghp_abcdefghijklmnop1234"),
+            ("https://me:p@ss/w@proxy.example.org/", Kind::Key, "me:p@ss/w"),
+            ("MY_TOKEN=abc-def", Kind::Key, "abc-def"),
+            ("password: hunter2", Kind::Key, "hunter2"),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH me", Kind::Key, "AAAAC3NzaC1lZDI1NTE5AAAAIH"),
+            ("MIT-MAGIC-COOKIE-1  0123456789abcdef0123456789abcdef", Kind::Key, "0123456789abcdef0123456789abcdef"),
+            ("/home/bob/data", Kind::User, "bob"),
+            ("/Users/bob", Kind::User, "bob"),
+            (r"C:\Users\bob\x", Kind::User, "bob"),
+            ("SI:localuser:bob", Kind::User, "bob"),
+            ("https://server.lab/x", Kind::Host, "server.lab"),
+            ("INET:peer", Kind::Host, "peer"),
+            ("export DISPLAY=peer:0", Kind::Host, "peer"),
+            ("from node7.institute.fr.", Kind::Host, "node7.institute.fr"),
+            ("MY_LICENCE=1234@x", Kind::Value, "1234@x"),
+        ] {
+            assert!(found(text).contains(&(kind, value)), "{text}: {:?}", found(text));
+        }
+    }
+
+    #[test]
+    fn what_is_everybodys_is_left() {
+        for text in [
+            "localhost:10.0",
+            "127.0.0.1:6000",
+            "[::1]:0",
+            "https://brainvisa.info/web",
+            "Mesa 22.3.6, LLVM 15.0.6",
+            "libGLX_nvidia.so.535.183.01",
+            "GLX_EXT_create_context_es2_profile",
+            "0000:01:00.0",
+            "std::string a::b",
+            "12:34:56",
+            "DISPLAY=:0",
+            "LIBGL_ALWAYS_SOFTWARE=1",
+            "org.freedesktop.DBus",
+            "settings.org.xquartz.X11",
+            "/home/<user>/x",
+            "/casa/home/.ssh",
+            "/home/.cache",
+            "sha of nothing",
+            "key: missing",
+            "--env=TOKEN=$MY_TOKEN",
+            "git@github.com",
+            "user@1000.service",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Examples, and the property over many made-up machines.
+
+mod examples;
+mod generated;

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use super::super::tree::{self, Shape};
 use super::super::{Private, Redactor};
-use crate::catalog::Selection;
+use crate::catalog::{Catalog, Selection};
 use crate::judge;
 use crate::plan;
 use crate::recommend::predict;
 use crate::report::human::{self, HumanOptions};
-use crate::report::{Document, Examination, FailOn, Source, json as json_report, markdown};
+use crate::report::{Document, Examination, FailOn, Source, github, html, json as json_report, junit, markdown, nagios, sarif};
 
 /// A small generator of numbers, the same on every machine (splitmix64).
 struct Dice(u64);
@@ -338,12 +338,18 @@ fn document(facts: &Facts) -> Document {
 /// Everything that is shared, by name.
 fn shared(facts: &Facts, redactor: &Redactor, recording: &Facts) -> Vec<(&'static str, String)> {
     let told = redactor.document(&document(facts)).unwrap();
+    let catalog = Catalog::registered();
     let options =
         HumanOptions { color: false, unicode: true, width: 10_000, verbose: true, quiet: false, fail_on: FailOn::default() };
     vec![
         ("recording", serde_json::to_string(recording).unwrap()),
         ("json", json_report::render(&told).unwrap()),
         ("markdown", markdown::render(&told)),
+        ("html", html::render(&told).unwrap()),
+        ("junit", junit::render(&told, &catalog, FailOn::Info).unwrap()),
+        ("sarif", sarif::render(&told, &catalog, None).unwrap()),
+        ("github", github::render(&told, None)),
+        ("nagios", nagios::render(&told, FailOn::Info)),
         ("human", human::render(&told, &options)),
     ]
 }

@@ -15,6 +15,7 @@ use crate::launch::Request;
 use crate::measure::{self, Planner, Progress, Wish};
 use crate::output;
 use crate::probes::hold_display;
+use crate::redact::hide_secrets;
 use crate::report::ExitStatus;
 
 /// The check that judges measurements.
@@ -55,7 +56,7 @@ impl Diagnosis {
         } else {
             self.facts.measurements = Some(measured(host, planned.as_ref(), options, &self.facts)?);
         }
-        *self = Self::of(self.source, std::mem::take(&mut self.facts), selection);
+        *self = Self::of(self.source, hide_secrets(std::mem::take(&mut self.facts)), selection);
         Ok(())
     }
 }

@@ -126,6 +126,9 @@ impl Learner {
     /// What the shape of a text tells.
     fn text(&mut self, seen: &Seen) {
         let place = seen.place();
+        if place.holds_a_picture(&seen.text) {
+            return;
+        }
         drop(variables::mask(&place, &seen.text, &mut self.stand_ins));
         for found in patterns::find(&seen.text, &place) {
             if !is_public(&seen.text, &found, &place, &self.public_ids) {

@@ -33,7 +33,12 @@ impl Place<'_> {
     /// Whether a text means here what it means in most places.
     pub(super) fn is_plain(&self) -> bool {
         let special = self.variable.is_some() || self.assignments || self.holds_a_name() || self.holds_a_version();
-        !special && !self.holds_an_image_id()
+        !special && !self.holds_an_image_id() && self.key != "picture"
+    }
+
+    /// Whether the text is a picture, written as a URI.
+    pub(super) fn holds_a_picture(&self, text: &str) -> bool {
+        self.key == "picture" && text.starts_with("data:image/png;base64,")
     }
 
     /// Whether the whole text is the name of a user or of a machine.

@@ -113,7 +113,7 @@ pub(crate) struct MachineDoc {
 }
 
 /// One OpenGL mode, tried out; `facts` has more about it.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct MeasurementDoc {
     /// The mode; `none` on the machine itself, which has no modes.
     pub(crate) opengl: OpenGl,

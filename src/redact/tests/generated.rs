@@ -16,7 +16,7 @@ use super::super::{Private, Redactor};
 use crate::catalog::{Catalog, Selection};
 use crate::judge;
 use crate::plan;
-use crate::recommend::predict;
+use crate::recommend::recommend;
 use crate::report::human::{self, HumanOptions};
 use crate::report::{Document, Examination, FailOn, Source, github, html, json as json_report, junit, markdown, nagios, sarif};
 
@@ -316,7 +316,7 @@ fn verdict(facts: &Facts) -> String {
         }
         text.push('\n');
     }
-    let recommendation = predict(facts);
+    let recommendation = recommend(facts);
     let modes = recommendation.as_ref().map(|found| {
         (found.opengl, found.basis, found.confidence, found.rejected.iter().map(|other| other.opengl).collect::<Vec<_>>())
     });
@@ -326,7 +326,7 @@ fn verdict(facts: &Facts) -> String {
 
 fn document(facts: &Facts) -> Document {
     let runs = judge::judge(facts, &Selection::default());
-    let recommendation = predict(facts);
+    let recommendation = recommend(facts);
     let plan = plan::build(facts, &runs, recommendation.as_ref());
     let examination = Examination { source: Source::Live, now: SystemTime::UNIX_EPOCH, facts, runs: &runs };
     let mut document = Document::new(&examination);

@@ -30,6 +30,15 @@ pub(crate) fn progress(line: &str) {
     }
 }
 
+/// Says what is waited for: with a sign that turns on a terminal, else once.
+pub(crate) fn waiting(line: &str, turn: usize) {
+    if io::stderr().is_terminal() {
+        progress(&format!("{} {line}", ['|', '/', '-', '\\'][turn % 4]));
+    } else if turn == 0 {
+        notice(line);
+    }
+}
+
 /// Ends the line of [`progress`].
 pub(crate) fn progress_done() {
     let mut stderr = io::stderr().lock();

@@ -2,18 +2,40 @@
 
 use std::io;
 
-use clap::Command;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use super::{CATEGORIES, Catalog};
 use crate::report::ExitStatus;
 
-/// The completion script for a shell.
-pub(crate) fn completions(shell: Shell, command: &mut Command) -> Vec<u8> {
+/// The completion script for a shell. Ids of checks, findings and categories are completed, too.
+pub(crate) fn completions(shell: Shell, command: &Command, catalog: &Catalog) -> Vec<u8> {
+    let known = |arg: Arg| arg.value_parser(PossibleValuesParser::new(ids(catalog)));
+    let mut command = command.clone().mut_arg("only", known).mut_arg("skip", known);
+    command = command.mut_subcommand("explain", |explain| explain.mut_arg("id", known));
+    let command = &mut command;
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(shell, command, name, &mut script);
-    script
+    if shell != Shell::Bash {
+        return script;
+    }
+    // For a program with a hyphen in its name clap_complete 4.6 sets one name of a command and looks for another; and it offers
+    // commands that are hidden.
+    let text = String::from_utf8_lossy(&script);
+    text.replace("casa__subcmd__doctor", "casa__doctor").replace(" __probe ", " ").into_bytes()
+}
+
+/// Every id that `--only`, `--skip` and `explain` take.
+fn ids(catalog: &Catalog) -> Vec<&'static str> {
+    let checks = catalog.checks().map(|check| check.id);
+    let kinds = catalog.kinds().into_iter().map(|(kind, _)| kind.id);
+    let mut ids: Vec<_> = checks.chain(kinds).chain(CATEGORIES.iter().map(|category| category.word())).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// The manual page, in roff: the program, then each command with its options, then the exit statuses. It is one page, so that
@@ -64,7 +86,7 @@ fn exit_status_section() -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, ArgAction};
+    use clap::ArgAction;
 
     use super::*;
 
@@ -73,6 +95,9 @@ mod tests {
         Command::new("casa-doctor")
             .version("0.1.0")
             .about("Finds out what is wrong")
+            .arg(Arg::new("only").long("only").value_delimiter(',').help("Only these"))
+            .arg(Arg::new("skip").long("skip").value_delimiter(',').help("Not these"))
+            .subcommand(Command::new("explain").about("Explain an id").arg(Arg::new("id")))
             .arg(Arg::new("quiet").short('q').action(ArgAction::SetTrue).global(true).help("Say less"))
             .subcommand(
                 Command::new("run").about("Launch a program").arg(Arg::new("no-gui").long("no-gui").action(ArgAction::SetTrue)),
@@ -82,9 +107,10 @@ mod tests {
 
     #[test]
     fn completions_know_the_commands_and_keep_the_hidden_ones() {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            let script = String::from_utf8(completions(shell, &mut command())).unwrap();
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell] {
+            let script = String::from_utf8(completions(shell, &command(), &Catalog::registered())).unwrap();
             assert!(script.contains("no-gui") && script.contains("casa-doctor"), "{shell}");
+            assert!(shell == Shell::PowerShell || script.contains("x11-cookie-missing"), "{shell} completes no ids");
         }
     }
 

@@ -165,7 +165,7 @@ pub(crate) struct Options {
     /// Write everything that is found to a baseline, which accepts it from then on
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) write_baseline: Option<PathBuf>,
-    /// Judge a recording instead of this machine
+    /// Judge a recording instead of this machine, or every recording of a folder
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
     /// Limit of the whole run

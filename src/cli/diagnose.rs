@@ -1,6 +1,7 @@
 //! Looking and telling: the diagnosis, and the recording.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use casa_doctor_checks::registry;
 
 use super::args::{Format, Options};
 use super::conclude::{conclude, write_baseline};
-use super::{Failure, deliver, share};
+use super::{Failure, deliver, folder, share};
 use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::plan::{self, Plan};
@@ -19,8 +20,10 @@ use crate::recommend::{OpenGl, Recommendation, recommend};
 use crate::recording::Recording;
 use crate::redact::{Private, Redactor, hide_secrets};
 use crate::report::human::{self, HumanOptions};
-use crate::report::{CheckRun, Document, Examination, ExitStatus, Source, github, html, json, junit, markdown, nagios, sarif};
-use crate::{judge, output, plugins};
+use crate::report::{
+    CheckRun, Document, Examination, ExitStatus, FindingDoc, Source, github, html, json, junit, markdown, nagios, sarif,
+};
+use crate::{judge, output, plugins, report};
 
 /// The probes that load a graphics driver.
 const GRAPHICS: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
@@ -88,6 +91,11 @@ impl Diagnosis {
         Ok(Self::of(self.source, facts, selection))
     }
 
+    /// What was found, the worst first.
+    pub(super) fn findings(&self) -> Vec<FindingDoc> {
+        report::findings(&self.runs)
+    }
+
     /// The document without plan, launch and status.
     pub(super) fn document(&self, host: &dyn Host) -> Document {
         let now = host.now();
@@ -100,6 +108,9 @@ impl Diagnosis {
 /// `casa-doctor [ENV]`.
 pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
     share::check(options, share::is_redacted(options))?;
+    if let Some(folder) = options.replay.as_ref().filter(|path| folder::is_folder(host.as_ref(), path)) {
+        return folder::judge(&host, options, folder);
+    }
     let (diagnosis, selection) = examine(&host, options, env)?;
     let mut document = diagnosis.document(host.as_ref());
     document.plan = diagnosis.plan().document(&diagnosis.facts);
@@ -115,6 +126,11 @@ pub(super) fn examine(host: &Arc<dyn Host>, options: &Options, env: Option<OsStr
         let selection = selection(host, options)?;
         return Ok((look(host, options, env, &selection)?, selection));
     };
+    replayed(host, options, path)
+}
+
+/// Reads a recording and judges it.
+pub(super) fn replayed(host: &Arc<dyn Host>, options: &Options, path: &Path) -> Result<(Diagnosis, Selection), Failure> {
     let mut facts = Recording::read(host.as_ref(), path)?.facts;
     let named = facts.plugins.iter().flat_map(|plugins| &plugins.found).map(|plugin| plugin.name.clone());
     let selection = select(options, &named.collect::<Vec<_>>())?;
@@ -220,7 +236,22 @@ pub(super) fn request(options: &Options, env: Option<OsString>, selection: &Sele
         // Drivers are slow and may hang: they are left alone when nobody wants to know.
         skip.extend(GRAPHICS.map(|probe| (probe, "no selected check is about rendering".into())));
     }
-    Request { environment: env, skip, thorough: false, deadline: options.timeout.map(|limit| Instant::now() + limit) }
+    Request {
+        environment: env,
+        skip,
+        thorough: false,
+        deadline: options.timeout.map(|limit| Instant::now() + limit),
+        tell: (!options.quiet).then_some(tell_waiting as fn(&[ProbeId], usize)),
+    }
+}
+
+/// Tells what is waited for: on a terminal again and again, elsewhere once.
+fn tell_waiting(probes: &[ProbeId], turn: usize) {
+    if probes.is_empty() {
+        return output::progress_done();
+    }
+    let names: Vec<_> = probes.iter().map(|probe| probe.name()).collect();
+    output::waiting(&format!("waiting for {}", names.join(", ")), turn);
 }
 
 fn wants_rendering(selection: &Selection) -> bool {

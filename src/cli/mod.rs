@@ -4,6 +4,7 @@ mod args;
 mod conclude;
 mod death;
 mod diagnose;
+mod folder;
 mod image_cache;
 mod link;
 mod measure;

@@ -73,7 +73,7 @@ fn no_such_form(command: &str, format: Format) -> Failure {
 
 /// `casa-doctor completions SHELL`.
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<ExitStatus, Failure> {
-    output::bytes(&manual::completions(shell, &mut Cli::command()))?;
+    output::bytes(&manual::completions(shell, &Cli::command(), &Catalog::registered()))?;
     Ok(ExitStatus::Clean)
 }
 

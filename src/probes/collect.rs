@@ -20,6 +20,11 @@ use crate::redact::hide_secrets;
 /// the one that cannot, such as a file on a dead network disk.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// How long nobody minds waiting without a word.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is said again what is waited for.
+const TURN: Duration = Duration::from_millis(120);
+
 /// What to look at.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
@@ -31,6 +36,8 @@ pub(crate) struct Request {
     pub(crate) thorough: bool,
     /// When the whole run must be over.
     pub(crate) deadline: Option<Instant>,
+    /// Is told which probes are waited for, with the number of the time, and at the end that there is none; `None` to keep quiet.
+    pub(crate) tell: Option<fn(&[ProbeId], usize)>,
 }
 
 impl Request {
@@ -260,7 +267,10 @@ impl Starter<'_> {
             let own = started + context.limit * limits + GRACE;
             request.deadline.map_or(own, |deadline| deadline.min(own))
         };
-        while let Some(next) = pending.iter().map(|(_, limits)| due(*limits)).min() {
+        let mut turns = 0;
+        while let Some(due_next) = pending.iter().map(|(_, limits)| due(*limits)).min() {
+            let tell_at = started + if turns == 0 { PATIENCE } else { PATIENCE + TURN * u32::try_from(turns).unwrap_or(u32::MAX) };
+            let next = if request.tell.is_some() { due_next.min(tell_at) } else { due_next };
             match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(answer) => {
                     pending.retain(|(probe, _)| *probe != answer.probe);
@@ -270,6 +280,11 @@ impl Starter<'_> {
                 }
                 Err(error) => {
                     let now = Instant::now();
+                    if let Some(tell) = request.tell.filter(|_| now >= tell_at && error == RecvTimeoutError::Timeout) {
+                        let probes: Vec<ProbeId> = pending.iter().map(|(probe, _)| *probe).collect();
+                        tell(&probes, turns);
+                        turns += 1;
+                    }
                     let lost = error == RecvTimeoutError::Disconnected;
                     pending.retain(|(probe, limits)| {
                         let late = lost || due(*limits) <= now;
@@ -280,6 +295,9 @@ impl Starter<'_> {
                     });
                 }
             }
+        }
+        if let Some(tell) = request.tell.filter(|_| turns > 0) {
+            tell(&[], turns);
         }
         facts
     }

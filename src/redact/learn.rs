@@ -287,9 +287,15 @@ impl Learner {
             return;
         }
         let (mut real, mut told) = (String::new(), String::new());
+        let mut below_homes = false;
         for part in above {
             real = format!("{real}/{part}");
-            let shown = if vocabulary::is_common(part) { (*part).to_owned() } else { self.stand_ins.of(Kind::Directory, part) };
+            let shown = match below_homes {
+                true => self.stand_ins.of(Kind::User, part),
+                false if vocabulary::is_common(part) => (*part).to_owned(),
+                false => self.stand_ins.of(Kind::Directory, part),
+            };
+            below_homes = matches!(*part, "home" | "Users" | "users");
             told = format!("{told}/{shown}");
             if real != told {
                 self.literal(&real, &told, Edges::Path);

@@ -82,7 +82,7 @@ fn without_pictures(facts: &Facts) -> Facts {
 
 /// All findings, the worst first; among equals the order of the registry decides, which is the order of the runs and, within
 /// a check, that of its list of kinds.
-fn findings(runs: &[CheckRun]) -> Vec<FindingDoc> {
+pub(crate) fn findings(runs: &[CheckRun]) -> Vec<FindingDoc> {
     let mut found: Vec<&Finding> = Vec::new();
     for run in runs {
         let mut list: Vec<_> = run.findings().iter().collect();

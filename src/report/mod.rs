@@ -24,6 +24,6 @@ pub(crate) mod style;
 pub(crate) mod text;
 mod wording;
 
-pub(crate) use build::{CheckRun, Examination, rfc3339};
+pub(crate) use build::{CheckRun, Examination, findings, rfc3339};
 pub(crate) use document::*;
 pub(crate) use status::{ExitStatus, FailOn, decide_exit_status};

@@ -12,6 +12,7 @@ mod lab;
 mod live;
 mod plugins;
 mod recipes;
+mod recordings;
 mod release;
 mod repair;
 mod run;

@@ -21,6 +21,7 @@ mod recommend;
 mod recording;
 mod redact;
 mod report;
+mod tree_of_json;
 mod xauthority;
 
 fn main() -> std::process::ExitCode {

@@ -35,6 +35,7 @@ use self::replace::Replacer;
 use self::stand_in::StandIns;
 use self::tree::{Place, Shape};
 use crate::report::Document;
+use crate::tree_of_json;
 
 /// Knows what is private on one machine, and takes it out.
 pub(crate) struct Redactor {
@@ -51,13 +52,13 @@ pub(crate) struct Redactor {
 impl Redactor {
     /// Learns what is private in these facts and on their machine. Every text of `hide` is taken out, too.
     pub(crate) fn new(facts: &Facts, private: &Private, hide: &[String]) -> Self {
-        let mut value = serde_json::to_value(facts).unwrap_or_default();
+        let mut value = tree_of_json::from(facts).unwrap_or_default();
         Self::learn(&mut value, Shape::Facts, private, hide)
     }
 
     /// The same for a finished document, which may tell more than its facts (measurements, a launch).
     pub(crate) fn of_document(document: &Document, private: &Private, hide: &[String]) -> Self {
-        let mut value = serde_json::to_value(document).unwrap_or_default();
+        let mut value = tree_of_json::from(document).unwrap_or_default();
         Self::learn(&mut value, Shape::Document, private, hide)
     }
 
@@ -78,9 +79,9 @@ impl Redactor {
     ///
     /// None in practice: only texts change, and those of a closed list of words do not.
     pub(crate) fn facts(&self, facts: &Facts) -> serde_json::Result<Facts> {
-        let mut value = serde_json::to_value(facts)?;
+        let mut value = tree_of_json::from(facts)?;
         self.value(&mut value, Shape::Facts);
-        serde_json::from_value(value)
+        tree_of_json::into(&value)
     }
 
     /// The document without what is private.
@@ -89,9 +90,9 @@ impl Redactor {
     ///
     /// None in practice, as for [`Self::facts`].
     pub(crate) fn document(&self, document: &Document) -> serde_json::Result<Document> {
-        let mut value = serde_json::to_value(document)?;
+        let mut value = tree_of_json::from(document)?;
         self.value(&mut value, Shape::Document);
-        serde_json::from_value(value)
+        tree_of_json::into(&value)
     }
 
     /// A text without what is private: a line of standard error, a configuration file.

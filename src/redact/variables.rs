@@ -129,7 +129,7 @@ pub(super) fn mask_value(value: &str, stand_ins: &mut StandIns) -> String {
 
 /// Hides the secrets in every free text of the facts: what has the shape of a key, and what a name says is one.
 pub(crate) fn hide_secrets(facts: Facts) -> Facts {
-    let Ok(mut value) = serde_json::to_value(&facts) else { return facts };
+    let Ok(mut value) = crate::tree_of_json::from(&facts) else { return facts };
     let mut found = false;
     tree::walk(&mut value, Shape::Facts, &mut |_, text| {
         let hidden = hide_in_text(text);
@@ -137,7 +137,7 @@ pub(crate) fn hide_secrets(facts: Facts) -> Facts {
         hidden
     });
     // A path that is not UTF-8 is whole in the facts alone.
-    if found { serde_json::from_value(value).unwrap_or(facts) } else { facts }
+    if found { crate::tree_of_json::into(&value).unwrap_or(facts) } else { facts }
 }
 
 /// A text without its secrets; `None` when it has none.

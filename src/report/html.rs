@@ -94,7 +94,7 @@ fn launch(launch: &super::document::LaunchDoc) -> [String; 2] {
 
 /// Every probe's facts as JSON, for whoever wants to know all of it.
 fn facts(document: &Document) -> serde_json::Result<Vec<(String, String)>> {
-    let serde_json::Value::Object(facts) = serde_json::to_value(&document.facts)? else { return Ok(Vec::new()) };
+    let serde_json::Value::Object(facts) = crate::tree_of_json::from(&document.facts)? else { return Ok(Vec::new()) };
     let known = facts.into_iter().filter(|(_, value)| !value.is_null());
     known.map(|(name, value)| Ok((name, harmless(&serde_json::to_string_pretty(&value)?)))).collect()
 }

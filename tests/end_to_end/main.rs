@@ -4,18 +4,21 @@
 
 mod bad_input;
 mod baseline;
+mod choices;
 mod command_line;
 mod displays;
 mod formats;
 mod graphics;
 mod lab;
 mod live;
+mod picture;
 mod plugins;
 mod recipes;
 mod recordings;
 mod release;
 mod repair;
 mod run;
+mod screenshots;
 mod sharing;
 mod ssh;
 mod x11;

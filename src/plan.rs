@@ -68,7 +68,7 @@ pub(crate) fn build(facts: &Facts, runs: &[CheckRun], recommendation: Option<&Re
     if let (Some(environment), Some(recommendation)) = (environment, recommendation)
         && environment.file.error.is_none()
     {
-        let decided = memory::remember(environment, facts, recommendation);
+        let decided = memory::remember(environment, facts, recommendation, &Map::new());
         plan.notes.extend(decided.notes);
         if !decided.edits.is_empty() {
             plan.repairs.push(Repair {

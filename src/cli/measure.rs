@@ -8,13 +8,14 @@ use casa_doctor_checks::facts::{Facts, Measurement, MeasurementOutcome, Measurem
 use super::args::Options;
 use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look_only, render, selection};
-use super::{Failure, deliver, run};
+use super::{Failure, decided, deliver, run};
 use crate::catalog::{Catalog, Selection};
 use crate::host::Host;
 use crate::launch::Request;
 use crate::measure::{self, Planner, Progress, Wish};
 use crate::output;
 use crate::probes::hold_display;
+use crate::recommend::{Basis, memory};
 use crate::redact::hide_secrets;
 use crate::report::ExitStatus;
 
@@ -30,10 +31,30 @@ pub(super) fn measure(host: Arc<dyn Host>, options: &Options, env: Option<OsStri
     let only_this = Selection::parse(&Catalog::registered(), &[], &[CHECK.to_owned()], &options.skip).map_err(Failure::usage)?;
     let mut diagnosis = look_only(&host, options, env, &wanted)?;
     diagnosis.measure(&host, &host, options, &only_this)?;
+    remember(host.as_ref(), options, &diagnosis)?;
     let mut document = diagnosis.document(host.as_ref());
     conclude(host.as_ref(), options, &only_this, &mut document)?;
     deliver(options, &render(host.as_ref(), options, &document)?)?;
     Ok(document.exit_status)
+}
+
+/// Keeps what was measured in the user's own record, which `run` obeys. The environment's file is `--fix`'s.
+fn remember(host: &dyn Host, options: &Options, diagnosis: &Diagnosis) -> Result<(), Failure> {
+    let (Some(environment), Some(recommendation)) = (diagnosis.environment(), &diagnosis.recommendation) else { return Ok(()) };
+    if recommendation.basis != Basis::Measured {
+        return Ok(());
+    }
+    let identities = decided::identities(host, environment);
+    let Some(decision) = memory::decision(&diagnosis.facts, recommendation, &identities) else { return Ok(()) };
+    let file = decided::keep(host, environment, &decision)?;
+    if !options.quiet {
+        output::notice(&format!(
+            "\"casa-doctor run\" uses the OpenGL mode \"{}\" here from now on ({})",
+            decision.opengl.word(),
+            file.display()
+        ));
+    }
+    Ok(())
 }
 
 impl Diagnosis {

@@ -3,6 +3,7 @@
 mod args;
 mod conclude;
 mod death;
+mod decided;
 mod diagnose;
 mod folder;
 mod image_cache;

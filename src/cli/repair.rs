@@ -10,7 +10,7 @@ use super::args::Options;
 use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look_only, render, request, selection};
 use super::run::{self, environment};
-use super::{Failure, deliver, share};
+use super::{Failure, decided, deliver, share};
 use crate::casa_distro::{has_url_password, is_secret_name};
 use crate::catalog::Selection;
 use crate::fix::{self, FileChange, Scope, Written};
@@ -20,6 +20,7 @@ use crate::output;
 use crate::plan::{Plan, Repair};
 use crate::probes::collect;
 use crate::recommend::OpenGl;
+use crate::recommend::decision::Decision;
 use crate::recommend::memory::{self, Remembered};
 use crate::report::{Document, ExitStatus, LaunchDoc};
 
@@ -51,6 +52,12 @@ pub(super) fn fix(
 
     if options.dry_run {
         return dry_run(host.as_ref(), options, &selection, &before, &plan, &planned, &command);
+    }
+    if let Some(decision) = &planned.keep {
+        let file = decided::keep(host.as_ref(), &found, decision)?;
+        if !options.quiet && !decided::is_writable(host.as_ref(), &found) {
+            output::notice(&format!("the environment cannot be written by you, so the decision is kept in {}", file.display()));
+        }
     }
     let written = write(host.as_ref(), &found, changes)?;
 
@@ -124,6 +131,8 @@ struct Planned {
     then: Diagnosis,
     /// What is not done and why.
     notes: Vec<String>,
+    /// The decision that goes into the user's own record: the environment cannot be written, or that record has an older one.
+    keep: Option<Decision>,
 }
 
 /// How often a repaired file is looked at again: a key of casa-distro 2 that gets its new name may then show another illness.
@@ -154,14 +163,22 @@ impl Planned {
         if !options.no_graphics {
             then.measure(host, &overlay(host, &changes), options, selection)?;
         }
-        let remembered = match (then.environment(), &then.recommendation) {
-            (Some(environment), Some(recommendation)) => memory::remember(environment, &then.facts, recommendation),
-            _ => Remembered::default(),
-        };
+        let (mut remembered, mut keep) = (Remembered::default(), None);
+        if let (Some(environment), Some(recommendation)) = (then.environment(), &then.recommendation) {
+            let identities = decided::identities(overlay(host, &changes).as_ref(), environment);
+            remembered = memory::remember(environment, &then.facts, recommendation, &identities);
+            let writable = decided::is_writable(host.as_ref(), environment);
+            if !writable {
+                remembered.edits.clear();
+            }
+            if !writable || decided::is_kept(host.as_ref(), environment) {
+                keep = memory::decision(&then.facts, recommendation, &identities);
+            }
+        }
         let decided = fix::plan_files(overlay(host, &changes).as_ref(), &remembered.edits)?;
         let changes = combine(changes, decided);
         let host = overlay(host, &changes);
-        Ok(Self { changes, host, then, notes: remembered.notes })
+        Ok(Self { changes, host, then, notes: remembered.notes, keep })
     }
 }
 

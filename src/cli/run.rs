@@ -10,15 +10,17 @@ use casa_doctor_checks::facts::{Connection, Environment, Facts, Image, ProbeId};
 use super::args::{Format, Options, RunArgs};
 use super::death::{self, Death};
 use super::diagnose::{context, request};
-use super::{Failure, deliver, image_cache};
+use super::{Failure, decided, deliver, image_cache};
 use crate::casa_distro;
 use crate::catalog::Selection;
 use crate::host::Host;
 use crate::launch::{self, LaunchError, Plan, Request, Settings};
 use crate::output;
 use crate::probes::collect;
+use crate::recommend::decision::without_stock;
+use crate::recommend::memory::Recall;
 use crate::recommend::situation::{NvidiaPath, nvidia_path};
-use crate::recommend::{OpenGl, memory, predict};
+use crate::recommend::{OpenGl, predict};
 use crate::report::{ExitStatus, json};
 
 /// Probes without which no launch is worked out. The others cost more than they tell, or are asked for by a mode.
@@ -89,7 +91,8 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
 
 /// Works out a launch of an environment.
 pub(super) fn plan(host: &dyn Host, environment: &Environment, facts: &Facts, request: &Request) -> Result<Plan, anyhow::Error> {
-    let loaded = casa_distro::load(host, &environment.directory)?;
+    let mut loaded = casa_distro::load(host, &environment.directory)?;
+    without_stock(&mut loaded.merged);
     let settings = Settings::from_merged(&environment.directory, &loaded.merged);
     let mut plan = launch::plan(host, &settings, facts, request)?;
     plan.warnings.extend(loaded.clashes.iter().map(|clash| {
@@ -126,8 +129,13 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
     let mut facts = look(host, options, args, &FOR_A_LAUNCH)?;
     let mut mode = args.opengl.map(OpenGl::from);
     let blind = args.no_gui || headless(&facts);
+    let mut changed = None;
     if mode.is_none() && !blind {
-        mode = decided(&facts);
+        match decided::recall(host.as_ref(), &facts) {
+            Recall::Nothing => {}
+            Recall::Holds(decided) => mode = Some(decided),
+            Recall::Changed { was, what } => changed = Some((was, what)),
+        }
     }
     // Without a display and without NVIDIA's driver there is nothing to choose; else the image and the engine have a say.
     let nvidia = facts.gpu.as_ref().is_some_and(|gpu| gpu.nvidia.is_some());
@@ -143,6 +151,16 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
     }
     let mode = mode.or_else(|| if blind { computing(&facts) } else { predict(&facts).map(|found| found.opengl) });
     let mode = mode.unwrap_or(OpenGl::Container);
+    if let Some((was, what)) = changed
+        && !options.quiet
+    {
+        output::notice(&format!(
+            "the OpenGL mode \"{}\" was decided here, but meanwhile {}: \"{}\" is expected to suit now; \"casa-doctor measure\" tries it out",
+            was.word(),
+            what.join(", and "),
+            mode.word()
+        ));
+    }
     if options.verbose {
         output::notice(&format!("OpenGL mode \"{}\" is used", mode.word()));
     }
@@ -192,10 +210,4 @@ fn configured_image(host: &dyn Host, facts: &Facts) -> Option<PathBuf> {
 /// Whether there is no display at all.
 fn headless(facts: &Facts) -> bool {
     facts.x11.as_ref().is_some_and(|x11| matches!(x11.connection, Connection::NoDisplay))
-}
-
-/// The mode that an earlier `--fix` decided on for this machine and this kind of display.
-fn decided(facts: &Facts) -> Option<OpenGl> {
-    let value = facts.environment.as_ref()?.found.as_ref()?.file.value.as_ref()?;
-    memory::recall(value, facts)
 }

@@ -16,7 +16,6 @@ mod tree;
 mod value;
 mod write;
 
-#[cfg(test)]
 pub(crate) use apply::apply;
 pub(crate) use diff::unified;
 pub(crate) use plan::{FileChange, plan_files};

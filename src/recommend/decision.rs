@@ -16,7 +16,7 @@ use super::situation::DisplayKind;
 use super::{Basis, OpenGl};
 use crate::fix::json_pointer;
 
-pub(crate) use stock::{Stock, stock_edits};
+pub(crate) use stock::{Stock, stock_edits, without_stock};
 
 /// The key of the environment's file that is ours.
 pub(crate) const KEY: &str = "casa_doctor";
@@ -203,9 +203,22 @@ pub(crate) fn edits(existing: Option<&Value>, file: &Path, new: &Decision) -> Ve
 }
 
 /// Whether a recorded decision says what the new one says, times and figures aside. A measured one is not replaced by a prediction
-/// of the same.
+/// that rests on the same.
 fn still_says(recorded: &Recorded, new: &Decision) -> bool {
-    recorded.opengl == new.opengl && recorded.fingerprint == new.fingerprint && recorded.basis >= new.basis
+    let measured_before = recorded.basis > new.basis;
+    changes(&recorded.fingerprint, &new.fingerprint).is_empty()
+        && (measured_before || (recorded.opengl == new.opengl && recorded.basis == new.basis && covers(recorded, new)))
+}
+
+/// Whether a recorded decision knows of everything that the new one rests on.
+fn covers(recorded: &Recorded, new: &Decision) -> bool {
+    new.fingerprint.keys().all(|key| recorded.fingerprint.contains_key(key))
+}
+
+/// What of that on which a decision rests is different now. What is not known of one of the two says nothing.
+pub(crate) fn changes(then: &Map<String, Value>, now: &Map<String, Value>) -> Vec<String> {
+    let differs = |(key, value): &(&String, &Value)| now.get(*key).is_some_and(|now| now != *value);
+    then.iter().filter(differs).map(|(key, _)| key.clone()).collect()
 }
 
 /// A decision as it is recorded. Members of the old entry that are not known stay.

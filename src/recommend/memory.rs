@@ -19,22 +19,14 @@ pub(crate) struct Remembered {
 
 /// Works out the edits that record a recommendation, and that make stock casa_distro follow it where one choice suits every
 /// recorded machine and display.
-pub(crate) fn remember(environment: &Environment, facts: &Facts, recommendation: &Recommendation) -> Remembered {
+pub(crate) fn remember(
+    environment: &Environment,
+    facts: &Facts,
+    recommendation: &Recommendation,
+    identities: &Map<String, Value>,
+) -> Remembered {
     let Some(config) = environment.file.value.as_ref().filter(|value| value.is_object()) else { return Remembered::default() };
-    let (Some(machine), Some(display)) = (machine(facts), DisplayKind::of(facts)) else { return Remembered::default() };
-    if recommendation.opengl == OpenGl::None {
-        return Remembered::default();
-    }
-    let decision = Decision {
-        machine: machine.to_owned(),
-        display,
-        opengl: recommendation.opengl,
-        basis: recommendation.basis,
-        because: recommendation.reasons.first().cloned().unwrap_or_default(),
-        fingerprint: fingerprint(facts),
-        // A time would be the only thing that changes from one run to the next.
-        decided_at: None,
-    };
+    let Some(decision) = decision(facts, recommendation, identities) else { return Remembered::default() };
     let file = environment.file.path.as_path();
     let mut remembered = Remembered { edits: decision::edits(config.get(KEY), file, &decision), notes: Vec::new() };
     let user = environment.user_file.as_ref().and_then(|user| Some((user.path.as_path(), user.value.as_ref()?)));
@@ -49,22 +41,100 @@ pub(crate) fn remember(environment: &Environment, facts: &Facts, recommendation:
     };
     match stock_edits(&stock) {
         Ok(edits) => remembered.edits.extend(edits),
-        Err(clash) => remembered.notes.push(clash.to_string()),
+        Err(clash) => remembered.notes.push(format!("{clash}; {}", by_hand(&decision))),
+    }
+    let modes_agree = Record::read(config.get(KEY)).agreed_mode(&decision).is_some();
+    if !modes_agree && !remembered.edits.is_empty() {
+        remembered.notes.push(format!(
+            "the machines and displays that are recorded for this environment need different OpenGL modes, so casa_distro by itself \
+             cannot be set to one of them; {}",
+            by_hand(&decision)
+        ));
     }
     remembered
 }
 
-/// The mode that was decided for this machine and this kind of display, if it still rests on what is there now.
-pub(crate) fn recall(config: &Value, facts: &Facts) -> Option<OpenGl> {
-    let record = Record::read(config.get(KEY));
-    record.decision(machine(facts)?, DisplayKind::of(facts)?).map(|recorded| recorded.opengl)
+/// How stock casa_distro is told the mode.
+fn by_hand(decision: &Decision) -> String {
+    format!("on this display, start programs with \"bv opengl={} PROGRAM\"", decision.opengl.word())
+}
+
+/// A recommendation as a decision for this machine and this kind of display; `None` when one of them is not known, or when no mode
+/// is recommended. `identities` is what else it rests on, which facts do not tell (see [`Recall`]).
+pub(crate) fn decision(facts: &Facts, recommendation: &Recommendation, identities: &Map<String, Value>) -> Option<Decision> {
+    if recommendation.opengl == OpenGl::None {
+        return None;
+    }
+    let mut fingerprint = fingerprint(facts);
+    fingerprint.extend(identities.clone());
+    Some(Decision {
+        machine: machine(facts)?.to_owned(),
+        display: DisplayKind::of(facts)?,
+        opengl: recommendation.opengl,
+        basis: recommendation.basis,
+        because: recommendation.reasons.first().cloned().unwrap_or_default(),
+        fingerprint,
+        // A time would be the only thing that changes from one run to the next.
+        decided_at: None,
+    })
+}
+
+/// What is remembered for this machine and this kind of display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recall {
+    /// Nothing.
+    Nothing,
+    /// This mode, and everything that it rests on is still so.
+    Holds(OpenGl),
+    /// This mode, and something that it rests on is different now.
+    Changed {
+        /// The mode that was decided.
+        was: OpenGl,
+        /// What is different, each in words.
+        what: Vec<String>,
+    },
+}
+
+/// Recalls a decision from the value of the key `casa_doctor`, and compares what it rests on with what is there now, as far as the
+/// facts and the identities of engine and image tell.
+pub(crate) fn recall(remembered: Option<&Value>, facts: &Facts, identities: &Map<String, Value>) -> Recall {
+    let record = Record::read(remembered);
+    let (Some(machine), Some(display)) = (machine(facts), DisplayKind::of(facts)) else { return Recall::Nothing };
+    let Some(recorded) = record.decision(machine, display).filter(|recorded| recorded.opengl != OpenGl::None) else {
+        return Recall::Nothing;
+    };
+    let mut now = fingerprint(facts);
+    now.extend(identities.clone());
+    let what: Vec<_> =
+        decision::changes(&recorded.fingerprint, &now).iter().map(|key| in_words(key, &recorded.fingerprint, &now)).collect();
+    if what.is_empty() { Recall::Holds(recorded.opengl) } else { Recall::Changed { was: recorded.opengl, what } }
+}
+
+/// A difference in words.
+fn in_words(key: &str, then: &Map<String, Value>, now: &Map<String, Value>) -> String {
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let (then, now) = (text(then.get(key)), text(now.get(key)));
+    match key {
+        "glx_vendor" => format!("the X server's OpenGL library was \"{then}\" and is \"{now}\""),
+        "server" => format!("the X server was {then} and is {now}"),
+        "cards" => format!("the graphics cards were {then} and are {now}"),
+        "nvidia" => format!("the NVIDIA driver was {then} and is {now}"),
+        "engine" => format!("the container engine was \"{then}\" and is \"{now}\""),
+        "engine_file" => "the container engine was replaced".to_owned(),
+        "image_id" | "image_file" => "the image is another one".to_owned(),
+        other => format!("\"{other}\" is different"),
+    }
 }
 
 fn machine(facts: &Facts) -> Option<&str> {
     facts.machine.as_ref()?.hostname.as_deref()
 }
 
-/// What a decision rests on. No times and no figures: a difference means that the decision must be made again.
+/// What a decision rests on. No figures of a measurement: a difference means that the decision must be made again.
 fn fingerprint(facts: &Facts) -> Map<String, Value> {
     let mut map = Map::new();
     if let Some(vendor) = server(facts).map(server_vendor) {
@@ -74,6 +144,9 @@ fn fingerprint(facts: &Facts) -> Map<String, Value> {
             ServerVendor::Named(names) => json!(names.join(" ")),
         };
         map.insert("glx_vendor".into(), told);
+    }
+    if let Some(server) = server(facts) {
+        map.insert("server".into(), json!(server.kind));
     }
     if let Some(gpu) = &facts.gpu {
         let cards: Vec<_> = gpu
@@ -108,4 +181,71 @@ fn stock_chooses_nv(facts: &Facts) -> bool {
         nvidia.container_cli
             && nvidia.nodes.iter().any(|node| node.usable && node.path.file_name().is_some_and(|name| name == "nvidiactl"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use casa_doctor_checks::facts::{Connection, Gpu, Machine, ServerGlx, ServerKind, X11, XServer};
+
+    use super::*;
+    use crate::recommend::{Basis, Confidence};
+
+    fn facts(vendor: &str, kind: ServerKind) -> Facts {
+        let glx = ServerGlx { vendor_names: vec![vendor.into()], ..ServerGlx::default() };
+        let server = XServer { kind, glx: Some(glx), ..XServer::default() };
+        Facts {
+            machine: Some(Machine { os: "linux".into(), hostname: Some("pc".into()), ..Machine::default() }),
+            x11: Some(X11 { connection: Connection::Connected(Box::new(server)), ..X11::default() }),
+            gpu: Some(Gpu::default()),
+            ..Facts::default()
+        }
+    }
+
+    fn identities(image: &str) -> Map<String, Value> {
+        Map::from_iter([("engine_file".to_owned(), json!("/usr/bin/apptainer 9 1")), ("image_file".to_owned(), json!(image))])
+    }
+
+    fn recorded(facts: &Facts) -> Value {
+        let recommendation = Recommendation {
+            opengl: OpenGl::Software,
+            basis: Basis::Measured,
+            confidence: Confidence::High,
+            reasons: Vec::new(),
+            rejected: Vec::new(),
+        };
+        let decision = decision(facts, &recommendation, &identities("/i.sif 5 1")).unwrap();
+        let edits = decision::edits(None, std::path::Path::new("/e/conf/casa_distro.json"), &decision);
+        serde_json::from_str::<Value>(&crate::fix::apply("{}", &edits).unwrap()).unwrap()[KEY].clone()
+    }
+
+    #[test]
+    fn a_decision_holds_while_everything_it_rests_on_is_the_same() {
+        let here = facts("mesa", ServerKind::Xorg);
+        let value = recorded(&here);
+        let holds = |facts: &Facts, identities: &Map<String, Value>| recall(Some(&value), facts, identities);
+        assert_eq!(holds(&here, &identities("/i.sif 5 1")), Recall::Holds(OpenGl::Software));
+        assert_eq!(holds(&here, &Map::new()), Recall::Holds(OpenGl::Software), "what cannot be told now says nothing");
+        assert_eq!(recall(None, &here, &Map::new()), Recall::Nothing);
+        let mut elsewhere = here.clone();
+        elsewhere.machine.as_mut().unwrap().hostname = Some("laptop".into());
+        assert_eq!(holds(&elsewhere, &Map::new()), Recall::Nothing, "another machine has its own");
+        let vnc = facts("mesa", ServerKind::Xvnc);
+        assert_eq!(holds(&vnc, &Map::new()), Recall::Nothing, "another kind of display has its own");
+    }
+
+    #[test]
+    fn what_changed_is_told_in_words() {
+        let value = recorded(&facts("mesa", ServerKind::Xorg));
+        let now = facts("nvidia", ServerKind::Xwayland);
+        let Recall::Changed { was, what } = recall(Some(&value), &now, &identities("/i.sif 6 2")) else { panic!("it holds") };
+        assert_eq!(was, OpenGl::Software);
+        assert_eq!(
+            what,
+            [
+                "the X server's OpenGL library was \"mesa\" and is \"nvidia\"",
+                "the X server was xorg and is xwayland",
+                "the image is another one"
+            ]
+        );
+    }
 }

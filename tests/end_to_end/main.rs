@@ -11,6 +11,7 @@ mod formats;
 mod graphics;
 mod lab;
 mod live;
+mod measure;
 mod picture;
 mod plugins;
 mod recipes;

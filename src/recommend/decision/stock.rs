@@ -78,6 +78,25 @@ pub(crate) fn stock_edits(stock: &Stock<'_>) -> Result<Vec<Edit>, Clash> {
     Ok(edits)
 }
 
+/// A configuration without what we set for stock casa_distro: in a launch of ours the mode decides alone, whatever another one once
+/// needed.
+pub(crate) fn without_stock(config: &mut Value) {
+    for (key, ours) in Record::read(config.get(KEY)).set_for_stock {
+        let (parent, name) = key.rsplit_once('/').unwrap_or(("", &key));
+        match config.pointer_mut(parent) {
+            Some(Value::Object(members)) if members.get(name).is_some_and(|now| *now == ours.as_str()) => {
+                drop(members.shift_remove(name));
+            }
+            Some(Value::Array(options)) if name == "-" => {
+                if let Some(index) = options.iter().rposition(|option| *option == ours.as_str()) {
+                    drop(options.remove(index));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Settings being worked out.
 struct Settings<'a> {
     stock: &'a Stock<'a>,

@@ -82,12 +82,34 @@ fn a_change_of_mode_fingerprint_or_a_measurement_is_recorded_and_a_prediction_do
     let existing = parsed(&text)[KEY].clone();
     let differs = |new: &Decision, existing: &Value| !edits(Some(existing), Path::new(FILE), new).is_empty();
     assert!(differs(&decision("a", OpenGl::Nv), &existing));
-    assert!(differs(&Decision { fingerprint: Map::new(), ..old.clone() }, &existing));
+    let other_driver = Map::from_iter([("driver".to_owned(), json!("560.35"))]);
+    assert!(differs(&Decision { fingerprint: other_driver, ..old.clone() }, &existing));
+    let knows_more = Map::from_iter([("driver".to_owned(), json!("550.90")), ("image_file".to_owned(), json!("/i 1 2"))]);
+    assert!(differs(&Decision { fingerprint: knows_more, ..old.clone() }, &existing));
+    let knows_less = Decision { fingerprint: Map::new(), ..old.clone() };
+    assert!(!differs(&knows_less, &existing), "what is not known of one of the two says nothing");
     assert!(differs(&Decision { display: DisplayKind::Ssh, ..old.clone() }, &existing));
     let measured = Decision { basis: Basis::Measured, ..old.clone() };
     assert!(differs(&measured, &existing));
     let existing = parsed(&fixed(&text, &measured, |_| {}).unwrap())[KEY].clone();
     assert!(!differs(&old, &existing));
+    let of_another_mode = decision("a", OpenGl::Nv);
+    assert!(!differs(&of_another_mode, &existing), "what was measured on the same ground outranks what is predicted");
+}
+
+#[test]
+fn a_launch_of_ours_does_not_see_what_was_set_for_stock() {
+    for opengl in [OpenGl::Software, OpenGl::Nv] {
+        let start = r#"{"gui_env": {"MINE": "1"}, "container_options": ["--mine"]}"#;
+        let mut config = parsed(&fixed(start, &decision("a", opengl), |_| {}).unwrap());
+        assert_ne!((&config["gui_env"], &config["container_options"]), (&json!({"MINE": "1"}), &json!(["--mine"])));
+        without_stock(&mut config);
+        assert_eq!((&config["gui_env"], &config["container_options"]), (&json!({"MINE": "1"}), &json!(["--mine"])));
+    }
+    let mut changed = parsed(&fixed("{}", &decision("a", OpenGl::Software), |_| {}).unwrap());
+    changed["gui_env"]["LD_LIBRARY_PATH"] = json!("/my/own");
+    without_stock(&mut changed);
+    assert_eq!(changed["gui_env"], json!({"LD_LIBRARY_PATH": "/my/own"}), "what somebody changed since is theirs");
 }
 
 #[test]

@@ -64,14 +64,19 @@ pub(crate) fn stdout_columns() -> Option<usize> {
     }
 }
 
-/// Writes a report to a file: the whole of it or nothing. A device or a pipe is written to as it is.
+/// Writes a report to a file, as [`file_of_bytes`] does.
 pub(crate) fn file(path: &Path, text: &str) -> io::Result<()> {
+    file_of_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes to a file: the whole of them or nothing. A device or a pipe is written to as it is.
+pub(crate) fn file_of_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()));
     #[expect(clippy::disallowed_methods, reason = "the user's own output file is no part of the machine that is examined")]
     let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
     if special {
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(named)?;
-        return file.write_all(text.as_bytes()).map_err(named);
+        return file.write_all(bytes).map_err(named);
     }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Readable as any new file is, not private as temporary ones are.
@@ -79,7 +84,7 @@ pub(crate) fn file(path: &Path, text: &str) -> io::Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.tempfile_in(directory).map_err(named)?;
-    file.write_all(text.as_bytes()).map_err(named)?;
+    file.write_all(bytes).map_err(named)?;
     file.persist(path).map_err(|error| named(error.error))?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! doc comment of the item says what we do instead.
 
 mod hide;
+mod hide_text;
 mod home;
 mod image_path;
 mod json;
@@ -14,6 +15,7 @@ mod read;
 mod substitute;
 
 pub(crate) use hide::{HIDDEN, has_url_password, hide_secrets, is_secret_name};
+pub(crate) use hide_text::hide_secrets_in_text;
 pub(crate) use home::container_home;
 pub(crate) use image_path::{ImageLookUp, look_up_image};
 pub(crate) use load::{Loaded, combine, load, user_directory, user_file};

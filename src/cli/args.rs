@@ -27,6 +27,7 @@ Examples:
   casa-doctor --fix -- anatomist             the same, then start anatomist in the container
   casa-doctor run -- anatomist               just start it
   casa-doctor explain x11-cookie-missing     what a finding means
+  casa-doctor report -o ticket.zip           everything that a support ticket needs
   casa-doctor --baseline known.json          fail on new findings only";
 
 /// Finds out why a window, a 3D view or an ssh key does not work in a casa-distro container, and cures it.
@@ -84,6 +85,11 @@ pub(crate) enum Command {
         /// Save them as they are, with the names of users, machines and directories
         #[arg(long, conflicts_with_all = ["redact", "hide", "redaction_map"])]
         raw: bool,
+    },
+    /// Write a support ticket without names and secrets: -o FILE.zip, FILE.md or FILE.html
+    Report {
+        /// Environment directory, casa_distro.json, or name of an environment
+        env: Option<OsString>,
     },
     /// Print a script that completes casa-doctor's command line in a shell
     Completions {

@@ -14,15 +14,16 @@ use crate::report::{Document, decide_exit_status};
 /// Applies `--baseline`, and decides the exit status.
 pub(super) fn conclude(host: &dyn Host, options: &Options, selection: &Selection, document: &mut Document) -> Result<(), Failure> {
     if let Some(path) = &options.baseline {
-        apply(&Baseline::read(host, path)?, path, selection, document);
+        apply(&Baseline::read(host, path)?, path, options, selection, document);
     }
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
     Ok(())
 }
 
 /// Applies a baseline and tells which of its entries are stale.
-fn apply(baseline: &Baseline, path: &Path, selection: &Selection, document: &mut Document) {
-    for complaint in baseline.apply(document, &Catalog::registered(), selection) {
+fn apply(baseline: &Baseline, path: &Path, options: &Options, selection: &Selection, document: &mut Document) {
+    let complaints = baseline.apply(document, &Catalog::registered(), selection);
+    for complaint in complaints.iter().filter(|_| !options.quiet) {
         output::notice(&format!("{}: {complaint}", path.display()));
     }
 }
@@ -43,8 +44,10 @@ pub(super) fn write_baseline(
     };
     let baseline = Baseline::of(document, earlier.as_ref());
     output::file(path, &baseline.text()?)?;
-    output::notice(&format!("{} accepts {} now", path.display(), plural(baseline.len(), "finding")));
-    apply(&baseline, path, selection, document);
+    if !options.quiet {
+        output::notice(&format!("{} accepts {} now", path.display(), plural(baseline.len(), "finding")));
+    }
+    apply(&baseline, path, options, selection, document);
     document.exit_status = decide_exit_status(&document.findings, options.fail_on);
     Ok(())
 }

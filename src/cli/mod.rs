@@ -13,6 +13,7 @@ mod offline;
 mod repair;
 mod run;
 mod share;
+mod ticket;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Some(Command::Explain { log: Some(log), .. }) => offline::explain_log(host.as_ref(), &options, &log),
         Some(Command::Explain { id, .. }) => offline::explain(&host, &options, &id.unwrap_or_default()),
         Some(Command::Record { env, raw }) => diagnose::record(host, &options, env, raw),
+        Some(Command::Report { env }) => ticket::report(host, &options, env),
         Some(Command::Completions { shell }) => offline::completions(shell),
         Some(Command::Man) => offline::man(),
         Some(Command::Probe { .. }) => Ok(ExitStatus::Usage),

@@ -123,8 +123,9 @@ fn agree(options: &Options, plan: &Plan) -> Result<Vec<String>, Failure> {
 }
 
 /// What is about to be written, judged as if it were written already.
-struct Planned {
-    changes: Vec<FileChange>,
+pub(super) struct Planned {
+    /// The files that change.
+    pub(super) changes: Vec<FileChange>,
     /// The machine with the new texts.
     host: Arc<dyn Host>,
     /// What will be known of it.
@@ -142,7 +143,7 @@ impl Planned {
     /// Makes the edits that `agrees` lets through, looks at the environment and its image as they will be, goes on while that
     /// shows something new to repair, and adds the decision that follows: the mode must rest on the image that will be used,
     /// not on the one that was moved.
-    fn new(
+    pub(super) fn new(
         host: &Arc<dyn Host>,
         options: &Options,
         before: &Diagnosis,

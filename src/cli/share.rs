@@ -29,13 +29,19 @@ pub(super) fn check(options: &Options, redacts: bool) -> Result<(), Failure> {
     Err(Failure::usage(anyhow::anyhow!("{without_effect} has no effect here, because nothing is taken out: add --redact")))
 }
 
-/// What is private in a report on this machine, or on that of a recording, which alone knows its own.
+/// What is private in a report on this machine, or on that of a recording, which alone knows its own; `None` when the report is
+/// for this user alone.
 pub(super) fn redactor(host: &dyn Host, options: &Options, document: &Document) -> Option<Redactor> {
+    is_redacted(options).then(|| redactor_for_others(host, options, document))
+}
+
+/// The same for what is meant for others in any case.
+pub(super) fn redactor_for_others(host: &dyn Host, options: &Options, document: &Document) -> Redactor {
     let private = match document.source {
         Source::Live => Private::of(host),
         Source::Recording => Private::default(),
     };
-    is_redacted(options).then(|| Redactor::of_document(document, &private, &options.hide))
+    Redactor::of_document(document, &private, &options.hide)
 }
 
 /// Writes what each stand-in stands for to the file that the user named, for this user alone.

@@ -22,6 +22,7 @@ pub(crate) mod sarif;
 mod status;
 pub(crate) mod style;
 pub(crate) mod text;
+pub(crate) mod ticket;
 mod wording;
 
 pub(crate) use build::{CheckRun, Examination, findings, rfc3339};

@@ -22,4 +22,5 @@ mod run;
 mod screenshots;
 mod sharing;
 mod ssh;
+mod ticket;
 mod x11;

@@ -154,7 +154,7 @@ fn the_browser_sees_what_is_wrong_with_a_page() {
 fn a_browser_shows_a_healthy_recording_and_a_measured_one() {
     let patient = Patient::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines");
-    for machine in ["healthy-xvfb", "gl-probe-crashed--vendor-library"] {
+    for machine in ["healthy-xvfb", "healthy--modes-measured-in-the-image"] {
         let recording = patient.file("facts.json", std::fs::read(root.join(machine).join("facts.json")).unwrap());
         let html = patient.run(["--format", "html", "--replay", recording.to_str().unwrap()]).stdout();
         let (seen, _) = looked_at(&patient, machine, &html);

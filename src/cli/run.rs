@@ -16,11 +16,12 @@ use crate::catalog::Selection;
 use crate::host::Host;
 use crate::launch::{self, LaunchError, Plan, Request, Settings};
 use crate::output;
-use crate::probes::collect;
+use crate::probes::collect_for_use;
 use crate::recommend::decision::without_stock;
 use crate::recommend::memory::Recall;
 use crate::recommend::situation::{NvidiaPath, nvidia_path};
 use crate::recommend::{OpenGl, predict};
+use crate::redact::hide_secrets;
 use crate::report::{ExitStatus, json};
 
 /// Probes without which no launch is worked out. The others cost more than they tell, or are asked for by a mode.
@@ -68,7 +69,7 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
         }
     }
     let started = Instant::now();
-    let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
+    let of = |death: Death| if explains { death::explain(&hide_secrets(facts.clone()), &death) } else { None };
     match launch::launch(host, plan) {
         Ok(launch::Ended { status, stderr, by_signal }) => {
             let death = Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(plan, started.elapsed()) };
@@ -177,7 +178,7 @@ fn look(host: &Arc<dyn Host>, options: &Options, args: &RunArgs, wanted: &[Probe
     let mut light = request(options, args.environment.clone(), &Selection::default());
     let others = ProbeId::ALL.iter().copied().filter(|probe| !wanted.contains(probe));
     light.skip.extend(others.map(|probe| (probe, "a launch does not need it".to_owned())));
-    collect(&context(host, options), &light).map_err(Failure::not_started)
+    collect_for_use(&context(host, options), &light).map_err(Failure::not_started)
 }
 
 /// Learns what is inside the image: from an earlier launch, else by looking.

@@ -61,6 +61,17 @@ struct Answer {
 ///
 /// When the user named an environment that is not there.
 pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, LocateError> {
+    // Each probe leaves out the secrets that it knows of; this is for those that nobody expects where they stand.
+    collect_for_use(context, request).map(hide_secrets)
+}
+
+/// The same for a launch, which uses the facts and does not tell them: searching every text would take longer than all the rest of
+/// it, and a path must stay what it is. Whoever tells them after all has to call [`hide_secrets`].
+///
+/// # Errors
+///
+/// As [`collect`].
+pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Facts, LocateError> {
     let started = Instant::now();
     let (sender, receiver) = mpsc::channel::<Answer>();
     let (refusal_sender, refusal) = mpsc::channel::<LocateError>();
@@ -129,8 +140,7 @@ pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, Loc
     drop(held);
     match refusal.try_recv() {
         Ok(error) => Err(error),
-        // Each probe leaves out the secrets that it knows of; this is for those that nobody expects where they stand.
-        Err(_) => Ok(hide_secrets(facts)),
+        Err(_) => Ok(facts),
     }
 }
 

@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::host::Host;
 
 pub(crate) use checksum::checksum;
-pub(crate) use collect::{Request, collect};
+pub(crate) use collect::{Request, collect, collect_for_use};
 pub(crate) use session::is_graphics_variable;
 
 /// A connection to the X server, if it lets us in, to be held while other programs come and go: a server that resets when its last

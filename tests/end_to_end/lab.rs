@@ -147,10 +147,33 @@ impl Patient {
     pub(crate) fn diagnose<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (Value, Answer) {
         let mut all: Vec<std::ffi::OsString> = vec!["--format".into(), "json".into()];
         all.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
-        let answer = self.run(all);
-        let document = serde_json::from_slice(&answer.output.stdout)
-            .unwrap_or_else(|error| panic!("standard output is not one JSON document: {error}\n{}", answer.all()));
+        let answer = self.run(&all);
+        let document = one_document(&answer);
+        if document["source"] == "live" && !all.iter().any(|arg| arg == "--fix" || arg == "--baseline") {
+            self.assert_replayed(&document, &all);
+        }
         (document, answer)
+    }
+
+    /// What was seen, judged again from a recording of it, and from one without what is private, must give the same.
+    fn assert_replayed(&self, live: &Value, args: &[std::ffi::OsString]) {
+        let directory = lab().directory();
+        let mut judged = live.clone();
+        for name in ["raw.json", "redacted.json"] {
+            let file = directory.path().join(name);
+            let recording = serde_json::json!({"schema_version": "1", "facts": judged["facts"]});
+            fs::write(&file, recording.to_string()).unwrap();
+            lab().give(directory.path());
+            let mut again: Vec<std::ffi::OsString> =
+                ["--format", "json", "--redact", "--replay"].iter().map(Into::into).chain([file.into()]).collect();
+            for pair in args.windows(2).filter(|pair| pair[0] == "--only" || pair[0] == "--skip") {
+                again.extend_from_slice(pair);
+            }
+            again.extend(args.iter().filter(|arg| *arg == "--no-plugins").cloned());
+            let answer = self.run(again);
+            judged = one_document(&answer);
+            assert_eq!(verdict(live), verdict(&judged), "{name} is judged in another way than the machine itself");
+        }
     }
 
     /// Makes a file in their home.
@@ -174,6 +197,22 @@ impl Patient {
         let configuration = healthy_configuration(image.to_str().unwrap());
         self.environment("brainvisa-5.3", &configuration)
     }
+}
+
+fn one_document(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.output.stdout)
+        .unwrap_or_else(|error| panic!("standard output is not one JSON document: {error}\n{}", answer.all()))
+}
+
+/// What is judged: how each check ended, what was found, which mode is recommended.
+fn verdict(document: &Value) -> Vec<String> {
+    let list = |key: &str| document[key].as_array().unwrap().clone();
+    let checks = list("checks").into_iter().map(|check| format!("{} {}", check["id"], check["outcome"]));
+    let findings = list("findings").into_iter().map(|finding| format!("{} {}", finding["id"], finding["severity"]));
+    let recommendation = &document["recommendation"];
+    let rejected = recommendation["rejected"].as_array().into_iter().flatten().map(|other| other["opengl"].to_string());
+    let mode = format!("{} {} {}", recommendation["opengl"], recommendation["basis"], recommendation["confidence"]);
+    checks.chain(findings).chain(rejected).chain([mode]).collect()
 }
 
 /// The configuration that casa_distro's own set-up would write.

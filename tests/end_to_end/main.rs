@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod baseline;
+mod book;
 mod choices;
 mod command_line;
 mod displays;

@@ -113,13 +113,57 @@ static PATTERNS: &[Pattern] = &[
     }),
 ];
 
-static COMPILED: LazyLock<(RegexSet, Vec<Regex>)> = LazyLock::new(|| {
-    let expressions = PATTERNS.iter().map(|pattern| pattern.expression);
-    let each = expressions.clone().map(regex).collect();
-    #[expect(clippy::expect_used, reason = "the expressions are those above, and a test compiles them")]
-    let set = RegexSet::new(expressions).expect("a constant expression");
-    (set, each)
-});
+/// Patterns, compiled.
+struct Compiled {
+    patterns: Vec<&'static Pattern>,
+    set: RegexSet,
+    each: Vec<Regex>,
+}
+
+impl Compiled {
+    fn of(patterns: Vec<&'static Pattern>) -> Self {
+        let expressions = patterns.iter().map(|pattern| pattern.expression);
+        let each = expressions.clone().map(regex).collect();
+        #[expect(clippy::expect_used, reason = "the expressions are those above, and a test compiles them")]
+        let set = RegexSet::new(expressions).expect("a constant expression");
+        Self { patterns, set, each }
+    }
+}
+
+static ALL: LazyLock<Compiled> = LazyLock::new(|| Compiled::of(PATTERNS.iter().collect()));
+/// Those of secrets alone: every diagnosis looks for them, and the others would cost it more than a probe.
+static SECRETS: LazyLock<Compiled> = LazyLock::new(|| Compiled::of(PATTERNS.iter().filter(|pattern| pattern.secret).collect()));
+
+/// A text with a secret holds one of these, in small letters.
+const SIGNS: &[&str] = &[
+    "://",
+    "-----begin",
+    "akia",
+    "api",
+    "authori",
+    "basic",
+    "bearer",
+    "cookie",
+    "credential",
+    "eyj",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "hf_",
+    "key",
+    "npm_",
+    "passw",
+    "passphrase",
+    "pypi-",
+    "secret",
+    "sk-",
+    "token",
+    "xox",
+];
 
 /// Compiles an expression of this module.
 pub(super) fn regex(expression: &str) -> Regex {
@@ -152,30 +196,29 @@ pub(super) struct Found {
 
 /// Every private value that is known by its shape.
 pub(super) fn find(text: &str, place: &Place<'_>) -> Vec<Found> {
-    search(text, place, |_| true)
+    search(&ALL, text, place)
 }
 
 /// Where the secrets are, sorted.
 pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
-    let mut ranges: Vec<_> =
-        search(text, &Place::default(), |pattern| pattern.secret).into_iter().map(|found| found.range).collect();
+    let small = text.to_ascii_lowercase();
+    if !SIGNS.iter().any(|sign| small.contains(sign)) {
+        return Vec::new();
+    }
+    let mut ranges: Vec<_> = search(&SECRETS, text, &Place::default()).into_iter().map(|found| found.range).collect();
     ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
     ranges
 }
 
-fn search(text: &str, place: &Place<'_>, wanted: impl Fn(&Pattern) -> bool) -> Vec<Found> {
+fn search(compiled: &Compiled, text: &str, place: &Place<'_>) -> Vec<Found> {
     // Words, such as the hundreds of names of extensions: no shape is without a digit or a sign.
     if text.len() < 24 && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_') {
         return Vec::new();
     }
-    let (set, each) = &*COMPILED;
     let mut all = Vec::new();
-    for index in set.matches(text) {
-        let pattern = &PATTERNS[index];
-        if !wanted(pattern) {
-            continue;
-        }
-        for captures in each[index].captures_iter(text) {
+    for index in compiled.set.matches(text) {
+        let pattern = compiled.patterns[index];
+        for captures in compiled.each[index].captures_iter(text) {
             let Some(value) = captures.name("v") else { continue };
             let name = captures.name("n").map_or("", |name| name.as_str());
             if (pattern.counts)(&Match {

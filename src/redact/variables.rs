@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use casa_doctor_checks::facts::Facts;
 use regex::{Captures, Regex};
+use serde_json::Value;
 
 use super::patterns;
 use super::stand_in::{Kind, StandIns};
-use super::tree::{self, Place, Shape};
+use super::tree::Place;
 use crate::casa_distro::is_secret_name;
 use crate::probes::is_graphics_variable;
 
@@ -127,17 +128,22 @@ pub(super) fn mask_value(value: &str, stand_ins: &mut StandIns) -> String {
     masked.into_owned()
 }
 
-/// Hides the secrets in every free text of the facts: what has the shape of a key, and what a name says is one.
+/// Hides the secrets in every text of the facts: what has the shape of a key, and what a name says is one. No word of the format
+/// looks like one.
 pub(crate) fn hide_secrets(facts: Facts) -> Facts {
     let Ok(mut value) = crate::tree_of_json::from(&facts) else { return facts };
-    let mut found = false;
-    tree::walk(&mut value, Shape::Facts, &mut |_, text| {
-        let hidden = hide_in_text(text);
-        found |= hidden.is_some();
-        hidden
-    });
     // A path that is not UTF-8 is whole in the facts alone.
-    if found { crate::tree_of_json::into(&value).unwrap_or(facts) } else { facts }
+    if hide_below(&mut value) { crate::tree_of_json::into(&value).unwrap_or(facts) } else { facts }
+}
+
+/// Whether something was hidden.
+fn hide_below(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => hide_in_text(text).map(|hidden| *text = hidden).is_some(),
+        Value::Array(list) => list.iter_mut().fold(false, |found, value| hide_below(value) | found),
+        Value::Object(map) => map.values_mut().fold(false, |found, value| hide_below(value) | found),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// A text without its secrets; `None` when it has none.

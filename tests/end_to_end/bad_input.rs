@@ -73,7 +73,7 @@ fn a_wrong_type_in_every_key() {
             let mut configuration: serde_json::Value = serde_json::from_str(&crate::lab::healthy_configuration("x.sif")).unwrap();
             configuration[key] = serde_json::from_str(wrong).unwrap();
             let environment = patient.environment("e", &configuration.to_string());
-            let (_, answer) = patient.diagnose(["--no-graphics".as_ref(), environment.as_os_str()]);
+            let (_, answer) = patient.diagnose_once(["--no-graphics".as_ref(), environment.as_os_str()]);
             let status = answer.output.status.code();
             assert!(matches!(status, Some(0 | 1)), "{key}: {wrong}: {}", answer.all());
             assert!(!answer.stdout().contains("internal error"), "{key}: {wrong}: {}", answer.all());

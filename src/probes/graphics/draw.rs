@@ -60,12 +60,20 @@ pub(super) fn examine(trail: &Trail, load: Loader<'_>, surface: Surface, wish: W
     // What is timed has a process of its own.
     context.draw = match once(context).filter(|_| wish == Wish::Triangle) {
         None => picture(trail, load, surface, wish, &context.version),
-        // The time of another context's first frame is not this one's.
-        Some(drawn) => drawn.get_or_init(|| picture(trail, load, surface, wish, &context.version)).clone().map(|draw| Draw {
-            first_frame_us: None,
-            since_start_us: None,
-            ..draw
-        }),
+        Some(drawn) => {
+            let mut is_first = false;
+            let draw = drawn.get_or_init(|| {
+                is_first = true;
+                picture(trail, load, surface, wish, &context.version)
+            });
+            // The times of another context's first frame are not this one's.
+            let own = |time: Option<u64>| time.filter(|_| is_first);
+            draw.clone().map(|draw| Draw {
+                first_frame_us: own(draw.first_frame_us),
+                since_start_us: own(draw.since_start_us),
+                ..draw
+            })
+        }
     };
 }
 

@@ -61,7 +61,7 @@ fn told(seen: &Seen) -> String {
     if let Seen::Gl(ChildRun { last_call, result: Some(result), .. }) = &mut seen {
         *last_call = None;
         for draw in result.contexts.iter_mut().filter_map(|context| context.draw.as_mut()) {
-            draw.first_frame_us = None;
+            (draw.first_frame_us, draw.since_start_us) = (None, None);
         }
     }
     if let Seen::Vulkan(run) = &mut seen {

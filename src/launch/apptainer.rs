@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 #[cfg(unix)]
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use casa_doctor_checks::facts::Facts;
 
-use super::dialect::{Dialect, START, Told, Wanted, Words};
+use super::dialect::{Beginning, Dialect, Image, START, Told, Wanted, Words};
+#[cfg(unix)]
+use super::dialect::{HandedOver, Running};
 use super::engine::Chosen;
 use super::home::Home;
 use super::plan::Places;
@@ -37,7 +39,14 @@ pub(super) struct Apptainer;
 
 impl Dialect for Apptainer {
     /// The one that was asked for, else the one that the probe found, else the configured one.
-    fn image(&self, host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request) -> Result<PathBuf, LaunchError> {
+    fn image(
+        &self,
+        host: &dyn Host,
+        _: &Chosen,
+        settings: &Settings,
+        facts: &Facts,
+        request: &Request,
+    ) -> Result<Image, LaunchError> {
         let path = if let Some(asked) = &request.image {
             // An absolute path is never taken for the address of a registry.
             host.current_dir().map_or_else(|_| asked.clone(), |directory| directory.join(asked))
@@ -48,7 +57,10 @@ impl Dialect for Apptainer {
             let found = look_up_image(host, &settings.directory, configured);
             found.used.unwrap_or(found.path)
         };
-        if host.exists(&path) == Some(false) { Err(LaunchError::ImageMissing(path)) } else { Ok(path) }
+        if host.exists(&path) == Some(false) {
+            return Err(LaunchError::ImageMissing(path));
+        }
+        Ok(Image { what: path, entry_point: Vec::new() })
     }
 
     fn options(&self, host: &dyn Host, settings: &Settings, request: &Request, warnings: &mut Vec<String>) -> Vec<String> {
@@ -109,7 +121,7 @@ impl Dialect for Apptainer {
         if brings_nv {
             tail.push("--nv".into());
         }
-        Ok(Words { head, tail, process_env })
+        Ok(Words { head, tail, process_env, beginning: Beginning::default() })
     }
 
     fn start(&self, places: Places<'_>) -> Vec<OsString> {
@@ -133,11 +145,11 @@ impl Dialect for Apptainer {
     /// The engine passes signals on to the first process of the container only, and only without a terminal; that process is usually
     /// the shell of an entry point, which dies of them and leaves the command behind. So the command is sent them directly.
     #[cfg(unix)]
-    fn hand_over(&self, host: &dyn Host, engine: i32, started: Option<i32>, signals: &BTreeSet<i32>) -> bool {
-        super::process::signal_below(host, engine, started, signals);
+    fn hand_over(&self, host: &dyn Host, _: &Plan, running: &Running<'_>, signals: &BTreeSet<i32>) -> HandedOver {
+        super::process::signal_below(host, running.engine, running.started, signals);
         // Where the container has numbers of its own, what was started is not found under its number but was sent the signal as one
         // of all.
-        started.is_some()
+        if running.started.is_some() { HandedOver::Done } else { HandedOver::NotYet }
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn capture(host: &dyn Host, plan: &Plan, limit: Duration) -> Result<C
     let failed = |source| LaunchError::Run { engine: plan.engine.clone(), source };
     // Before the private files exist, so that no signal leaves them behind.
     let mut watch = Watch::start(host).map_err(failed)?;
-    let prepared = prepare(host, plan)?;
+    let mut prepared = prepare(host, plan)?;
     let (program, args) = prepared.argv.split_first().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
     let mut command = Command::new(program, limit).args(args);
     command.env = plan.process_env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -76,6 +76,9 @@ pub(crate) fn capture(host: &dyn Host, plan: &Plan, limit: Duration) -> Result<C
     };
     let output = tree.finish(Instant::now(), started);
     end_all(&below);
+    if !ended {
+        prepared.private.was_interrupted();
+    }
     let result = host.read(&prepared.private.shown().join(RESULT_NAME), RESULT_LIMIT).ok().filter(|bytes| !bytes.is_empty());
     Ok(Captured {
         end: output.end,

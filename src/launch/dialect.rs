@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::time::Duration;
 
 use casa_doctor_checks::facts::{EngineKind, Facts};
 
 use super::engine::Chosen;
 use super::home::Home;
-use super::plan::Places;
-#[cfg(unix)]
-use super::plan::Plan;
+use super::plan::{Places, Plan};
 use super::settings::Settings;
 use super::site::Site;
 use super::{LaunchError, Request};
@@ -37,10 +37,62 @@ pub(super) struct Wanted<'a> {
     pub(super) request: &'a Request,
     pub(super) engine: &'a Chosen,
     pub(super) site: &'a Site,
+    pub(super) image: &'a Image,
     /// Options of the configuration and of the request, in order.
     pub(super) options: &'a [String],
     pub(super) home: &'a Home,
     pub(super) home_in_container: &'a Path,
+}
+
+/// The image of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Image {
+    /// A file, or a name.
+    pub(super) what: PathBuf,
+    /// What the image is started with, where casa-doctor has to start it by itself.
+    pub(super) entry_point: Vec<OsString>,
+}
+
+/// How the command is begun, by those engines that leave more of it to us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Beginning {
+    /// The image's entry point.
+    pub(super) entry_point: Vec<OsString>,
+    /// The working directory in the container.
+    pub(super) directory: PathBuf,
+    /// Whether it has to be that one; else the home will do.
+    pub(super) strict: bool,
+    /// Whether the script is the first process of the container, which has to stay.
+    pub(super) is_first: bool,
+    /// Whether the container gets the terminal.
+    pub(super) terminal: bool,
+    /// Files that are put over the image's: name among our scripts, place in the container, content.
+    pub(super) files: Vec<(&'static str, &'static str, Vec<u8>)>,
+}
+
+/// A launch under way.
+#[cfg(unix)]
+pub(super) struct Running<'a> {
+    /// The number of the engine's process.
+    pub(super) engine: i32,
+    /// The number of the command, as the container sees it, once it was started.
+    pub(super) started: Option<i32>,
+    /// The name of the launch, which is that of its private directory and of its container.
+    pub(super) name: &'a str,
+    /// For how long the signals have been waiting.
+    pub(super) waited: Duration,
+}
+
+/// What came of signals for the command.
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HandedOver {
+    /// The command has them.
+    Done,
+    /// It is not there yet, so that they have to be handed over again.
+    NotYet,
+    /// It is not there yet, and the engine's program was told to end: whatever that ends with, the signals are the reason.
+    EngineEnded,
 }
 
 /// What is being told about a launch while it is worked out.
@@ -61,12 +113,21 @@ pub(super) struct Words {
     pub(super) tail: Vec<OsString>,
     /// Changes to the environment of the engine's process: values to set, names to remove.
     pub(super) process_env: BTreeMap<OsString, Option<OsString>>,
+    /// How the command is begun.
+    pub(super) beginning: Beginning,
 }
 
 /// A family of engines.
 pub(super) trait Dialect: Sync {
-    /// The image to be started: a file, or a name.
-    fn image(&self, host: &dyn Host, settings: &Settings, facts: &Facts, request: &Request) -> Result<PathBuf, LaunchError>;
+    /// The image to be started.
+    fn image(
+        &self,
+        host: &dyn Host,
+        engine: &Chosen,
+        settings: &Settings,
+        facts: &Facts,
+        request: &Request,
+    ) -> Result<Image, LaunchError>;
 
     /// The options of the configuration that may be passed on; what is left out is told.
     fn options(&self, host: &dyn Host, settings: &Settings, request: &Request, warnings: &mut Vec<String>) -> Vec<String>;
@@ -77,6 +138,16 @@ pub(super) trait Dialect: Sync {
     /// What the administrator has decided about the engine.
     fn site(&self, _host: &dyn Host, _engine: &Chosen) -> Site {
         Site::default()
+    }
+
+    /// Directories that stand in the container at their place without being asked for, where the engine does not do that itself.
+    fn shared(&self, _host: &dyn Host) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Whether a container of root is had by starting the engine as root.
+    fn asks_sudo(&self) -> bool {
+        true
     }
 
     /// Whether a path can be part of a mount, or why not. It is UTF-8 and has no line break.
@@ -98,20 +169,34 @@ pub(super) trait Dialect: Sync {
     /// Everything but the mounts. Variables that only the mode "nv" needs are added to `env`.
     fn words(&self, wanted: &Wanted<'_>, env: &mut BTreeMap<String, OsString>, told: &mut Told) -> Result<Words, LaunchError>;
 
-    /// What stands between image and command in a real launch, and what the image is started with.
+    /// What stands before the image: in a real launch, whose private files are made, and in the line that shows it.
+    fn more(&self, _plan: &Plan, _places: Option<Places<'_>>) -> Vec<OsString> {
+        Vec::new()
+    }
+
+    /// What stands between image and command in a real launch.
     fn start(&self, places: Places<'_>) -> Vec<OsString>;
 
     /// The files in the directory that the container sees of us, by name: what starts the command.
     #[cfg(unix)]
     fn scripts(&self, plan: &Plan) -> Vec<(&'static str, Vec<u8>)>;
 
-    /// Sends signals to the command, whose number is `started` as the container sees it; before it was started, to what would start
-    /// it. True when that is done, false when it has to be tried again.
+    /// Whether the command is no process of ours, so that it gets no signal, not even from the keyboard, that is not handed over, and
+    /// stays behind, under the name of the launch, when the engine's program ends too early.
     #[cfg(unix)]
-    fn hand_over(&self, host: &dyn Host, engine: i32, started: Option<i32>, signals: &BTreeSet<i32>) -> bool;
+    fn is_apart(&self) -> bool {
+        false
+    }
+
+    /// Sends signals to the command; before it was started, to what would start it.
+    #[cfg(unix)]
+    fn hand_over(&self, host: &dyn Host, plan: &Plan, running: &Running<'_>, signals: &BTreeSet<i32>) -> HandedOver;
 }
 
-/// The family of an engine, which is one that [`super::engine::choose`] gives.
-pub(super) const fn of(_: EngineKind) -> &'static dyn Dialect {
-    &super::apptainer::Apptainer
+/// The family of an engine.
+pub(super) const fn of(kind: EngineKind) -> &'static dyn Dialect {
+    match kind {
+        EngineKind::Apptainer | EngineKind::Singularity => &super::apptainer::Apptainer,
+        EngineKind::Docker | EngineKind::Podman => &super::docker::Docker,
+    }
 }

@@ -1,19 +1,20 @@
 //! Which engine starts the container, and what it can do.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::facts::{EngineKind, Facts};
 
 use super::LaunchError;
 use crate::host::Host;
+use crate::probes::named_images::kind_of as named_image_kind;
 
 /// The engine of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chosen {
     /// Its program.
     pub(super) path: PathBuf,
-    /// Apptainer or Singularity.
+    /// Which it is.
     pub(super) kind: EngineKind,
     /// Its version, where known.
     pub(super) version: Option<Version>,
@@ -66,7 +67,8 @@ impl Chosen {
     }
 }
 
-/// Finds the engine: the one that was asked for, else what casa_distro would take (Apptainer before Singularity).
+/// Finds the engine: the one that was asked for, else what casa_distro would take (Apptainer before Singularity), else for an image
+/// that Docker or Podman keep the one of the two that the configuration names, or the other one.
 pub(super) fn choose(
     host: &dyn Host,
     facts: &Facts,
@@ -80,31 +82,23 @@ pub(super) fn choose(
             named(host, facts, asked)
         };
     }
-    match container_type {
-        None | Some("singularity" | "apptainer" | "apptainer_pixi") => {}
-        Some("docker") => return Err(LaunchError::EngineNotSupported("docker".into())),
+    let kinds = match container_type {
+        None | Some("singularity" | "apptainer" | "apptainer_pixi") => [EngineKind::Apptainer, EngineKind::Singularity],
+        Some("docker") => [EngineKind::Docker, EngineKind::Podman],
+        Some("podman") => [EngineKind::Podman, EngineKind::Docker],
         Some("vbox") => return Err(LaunchError::VirtualBox),
         Some(other) => return Err(LaunchError::ContainerType(other.into())),
+    };
+    let found = |kind: EngineKind| facts.engines.iter().flat_map(|engines| &engines.found).find(|engine| engine.kind == kind);
+    if let Some(engine) = kinds.into_iter().find_map(found) {
+        return at_path(host, facts, &engine.path);
     }
-    let found = facts.engines.iter().flat_map(|engines| &engines.found).find(|engine| can_run(engine.kind));
-    match found {
-        Some(engine) => at_path(host, facts, &engine.path),
-        None => ["apptainer", "singularity"]
-            .into_iter()
-            .find_map(|name| host.which(OsStr::new(name)))
-            .ok_or(LaunchError::NoEngine)
-            .and_then(|path| at_path(host, facts, &path)),
-    }
-}
-
-const fn can_run(kind: EngineKind) -> bool {
-    matches!(kind, EngineKind::Apptainer | EngineKind::Singularity)
+    let path = kinds.into_iter().find_map(|kind| host.which(OsStr::new(kind.program())));
+    let missing = if kinds.contains(&EngineKind::Docker) { LaunchError::NoDocker } else { LaunchError::NoEngine };
+    at_path(host, facts, &path.ok_or(missing)?)
 }
 
 fn named(host: &dyn Host, facts: &Facts, name: &OsStr) -> Result<Chosen, LaunchError> {
-    if name == "docker" || name == "podman" {
-        return Err(LaunchError::EngineNotSupported(name.to_owned()));
-    }
     let known = facts.engines.iter().flat_map(|engines| &engines.found).find(|engine| name == engine.kind.program());
     let path = known.map(|engine| engine.path.clone()).or_else(|| host.which(name));
     at_path(host, facts, &path.ok_or_else(|| LaunchError::EngineMissing(name.to_owned()))?)
@@ -112,9 +106,6 @@ fn named(host: &dyn Host, facts: &Facts, name: &OsStr) -> Result<Chosen, LaunchE
 
 fn at_path(host: &dyn Host, facts: &Facts, path: &Path) -> Result<Chosen, LaunchError> {
     if let Some(engine) = facts.engines.iter().flat_map(|engines| &engines.found).find(|engine| engine.path == path) {
-        if !can_run(engine.kind) {
-            return Err(LaunchError::EngineNotSupported(path.into()));
-        }
         let version = engine.version.as_deref().and_then(parse_version);
         return Ok(Chosen { path: path.to_owned(), kind: engine.kind, version });
     }
@@ -125,9 +116,7 @@ fn at_path(host: &dyn Host, facts: &Facts, path: &Path) -> Result<Chosen, Launch
     let real = host.canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let kind = match name.as_str() {
-        name if name.contains("docker") || name.contains("podman") => {
-            return Err(LaunchError::EngineNotSupported(OsString::from(path)));
-        }
+        name if name.contains("docker") || name.contains("podman") => named_image_kind(host, path),
         name if name.contains("singularity") => EngineKind::Singularity,
         _ => EngineKind::Apptainer,
     };
@@ -197,11 +186,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn images_of_docker_are_started_by_docker_or_podman() {
+        let host = RecordedHost::new().command(&["podman"], 0, "", "").file("/usr/bin/podman", "");
+        let kind = |container_type, asked: Option<&str>| {
+            choose(&host, &Facts::default(), container_type, asked.map(OsStr::new)).unwrap().kind
+        };
+        assert_eq!(kind(Some("docker"), None), EngineKind::Podman, "there is no Docker");
+        assert_eq!(kind(Some("singularity"), Some("podman")), EngineKind::Podman);
+        let host = host.command(&["docker"], 0, "", "").file("/usr/bin/docker", "");
+        let of = |container_type| choose(&host, &Facts::default(), Some(container_type), None).unwrap().kind;
+        assert_eq!((of("docker"), of("podman")), (EngineKind::Docker, EngineKind::Podman));
+        let facts = facts_with(EngineKind::Docker, "/opt/bin/docker", "28.2.2");
+        let chosen = choose(&host, &facts, Some("docker"), None).unwrap();
+        assert_eq!((chosen.path.as_path(), chosen.version), (Path::new("/opt/bin/docker"), Some((28, 2, 2))));
+    }
+
+    #[test]
     fn what_cannot_be_started_is_refused_by_name() {
         let host = RecordedHost::new();
         let with =
             |kind, asked: Option<&str>| choose(&host, &Facts::default(), kind, asked.map(OsStr::new)).unwrap_err().to_string();
-        assert!(with(Some("docker"), None).contains("docker"));
+        assert!(with(Some("docker"), None).contains("neither docker nor podman"));
         assert!(with(Some("vbox"), None).contains("VirtualBox"));
         assert!(with(Some("lxc"), None).contains("lxc"));
         assert!(with(None, Some("podman")).contains("podman"));

@@ -11,6 +11,7 @@ mod capture;
 mod devices;
 mod dialect;
 mod display;
+mod docker;
 mod engine;
 mod home;
 mod nv_parts;
@@ -36,6 +37,8 @@ mod witness;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use casa_doctor_checks::facts::EngineKind;
+
 pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use plan::{Plan, plan};
 pub(crate) use run::{Ended, launch};
@@ -54,9 +57,9 @@ pub(crate) struct Request {
     pub(crate) cwd: Option<PathBuf>,
     /// Variables for the container, taken literally.
     pub(crate) env: Vec<(String, String)>,
-    /// Image instead of the configured one, relative to the current directory.
+    /// Image instead of the configured one: a file, relative to the current directory, or for Docker and Podman a name.
     pub(crate) image: Option<PathBuf>,
-    /// Engine instead of the one that casa_distro would take: `apptainer`, `singularity`, or the path of one.
+    /// Engine instead of the one that casa_distro would take: `apptainer`, `singularity`, `docker`, `podman`, or the path of one.
     pub(crate) engine: Option<OsString>,
     /// Options for the engine besides those of the configuration.
     pub(crate) options: Vec<String>,
@@ -95,15 +98,45 @@ pub(crate) enum LaunchError {
     /// Nothing on PATH.
     #[error("neither apptainer nor singularity was found on PATH, so the container cannot be started")]
     NoEngine,
+    /// Nothing on PATH that keeps images by name.
+    #[error("neither docker nor podman was found on PATH, so the container cannot be started")]
+    NoDocker,
     /// The one that was asked for is not there.
     #[error("the container engine {} was not found", .0.display())]
     EngineMissing(OsString),
     /// `--root` without sudo.
     #[error("sudo was not found on PATH, so the engine cannot be started as root")]
     NoSudo,
-    /// One that casa_distro 3 cannot run either.
-    #[error("casa-doctor starts containers with apptainer or singularity only, not with {}, as casa_distro 3 does", .0.display())]
-    EngineNotSupported(OsString),
+    /// The daemon does not answer.
+    #[error("{0}")]
+    Daemon(String),
+    /// A file where a name is needed.
+    #[error(
+        "{} starts images by their name, and the image of this environment is the file {image}: name one of its own with --image \
+         (\"casa_distro_admin convert_image\" makes one of a Singularity image), or start this one with --engine apptainer",
+        engine.program()
+    )]
+    ImageIsFile {
+        /// Docker or Podman.
+        engine: EngineKind,
+        /// As written.
+        image: String,
+    },
+    /// The engine has no image of that name.
+    #[error(
+        "{program} has no image called \"{image}\" (image-missing): load it with \"{program} load -i FILE\", or make one of the \
+         environment's Singularity image with \"casa_distro_admin convert_image\"; \"{program} image ls\" shows which there are",
+        program = engine.program()
+    )]
+    ImageNotKept {
+        /// Docker or Podman.
+        engine: EngineKind,
+        /// The name.
+        image: String,
+    },
+    /// The engine could not be asked.
+    #[error("it is not known which images there are: {0}")]
+    ImageUnknown(String),
     /// `container_type` `vbox`.
     #[error("the environment is a VirtualBox machine: start it with VirtualBox, casa_distro 3 cannot either")]
     VirtualBox,

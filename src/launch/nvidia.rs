@@ -149,6 +149,7 @@ mod tests {
     use super::*;
     use crate::host::RecordedHost;
     use crate::launch::Request;
+    use crate::launch::dialect;
     use crate::launch::engine::Chosen;
     use crate::launch::settings::Settings;
     use crate::launch::site::Site;
@@ -195,6 +196,7 @@ mod tests {
             facts,
             request: &Request::new(OpenGl::Nv, Vec::new()),
             engine: &apptainer(version),
+            image: &dialect::Image { what: "/e/image.sif".into(), entry_point: Vec::new() },
             site,
             options: &[],
             home: &home,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use casa_doctor_checks::facts::{EngineKind, Facts, ImageContents};
 
 use super::binds::{self, Bind};
-use super::dialect::{self, Dialect, Told, Wanted};
+use super::dialect::{self, Beginning, Dialect, Told, Wanted};
 use super::display::{self, Authority};
 use super::home::{self, Home};
 use super::settings::Settings;
@@ -62,11 +62,15 @@ pub(crate) struct Plan {
     pub(crate) command: Vec<OsString>,
     /// Where our private files are seen, when nothing can be mounted.
     pub(super) unbound: Option<Unbound>,
+    /// How it is begun.
+    pub(super) beginning: Beginning,
 }
 
 /// Where the private files of a launch are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places<'a> {
+    /// The name of the launch.
+    pub(super) name: &'a str,
     /// The authority file.
     pub(super) authority: &'a Path,
     /// The directory by which the container tells that the command was started, and its path there.
@@ -109,6 +113,7 @@ impl Plan {
             argv.extend(self.dialect().mount_read_only(source, container));
         }
         argv.extend(self.tail.iter().cloned());
+        argv.extend(self.dialect().more(self, places));
         argv.push(self.image.clone().into());
         argv.extend(places.map(|places| self.dialect().start(places)).unwrap_or_default());
         argv.extend(self.words());
@@ -132,7 +137,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
     refuse_inside_container(host, facts, &mut told.warnings)?;
     let engine = engine::choose(host, facts, settings.container_type.as_deref(), request.engine.as_deref())?;
     let dialect = dialect::of(engine.kind);
-    let image = dialect.image(host, settings, facts, request)?;
+    let image = dialect.image(host, &engine, settings, facts, request)?;
 
     let mut options = dialect.options(host, settings, request, &mut told.warnings);
     options.extend(request.options.iter().cloned());
@@ -172,10 +177,16 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         binds.set_default(&host_home);
     }
 
+    for path in dialect.shared(host) {
+        if !binds.shows_at_same_place(&path) && binds::usable(host, &path, &path, &engine).is_ok() {
+            binds.set_default(&path);
+        }
+    }
+
     let site = dialect.site(host, &engine);
     let unbound = (!site.binds)
         .then(|| without_mounts((host, &site, &engine), &host_home, &mut binds, authority.as_ref(), &mut env, &mut told));
-    bring_mode(request.opengl, contents(facts, &image), &mut env, &mut told);
+    bring_mode(request.opengl, contents(facts, &image.what), &mut env, &mut told);
     let wanted = Wanted {
         host,
         settings,
@@ -183,6 +194,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         request,
         engine: &engine,
         site: &site,
+        image: &image,
         options: &options,
         home: &home,
         home_in_container: &home_in_container,
@@ -193,7 +205,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         kind: engine.kind,
         mode: request.opengl,
         gui: request.gui,
-        through: through_sudo(host, request, &words.process_env)?,
+        through: through_sudo(host, dialect, request, &words.process_env)?,
         env,
         process_env: words.process_env,
         warnings: told.warnings,
@@ -204,9 +216,10 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         binds: binds.into_list(),
         shown: request.shown.clone(),
         tail: words.tail,
-        image,
+        image: image.what,
         command: request.command.clone(),
         unbound,
+        beginning: words.beginning,
     })
 }
 
@@ -214,10 +227,11 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
 /// in an argument.
 fn through_sudo(
     host: &dyn Host,
+    dialect: &dyn Dialect,
     request: &Request,
     process_env: &BTreeMap<OsString, Option<OsString>>,
 ) -> Result<Vec<OsString>, LaunchError> {
-    if !request.root || host.identity().uid == Some(0) {
+    if !request.root || !dialect.asks_sudo() || host.identity().uid == Some(0) {
         return Ok(Vec::new());
     }
     let sudo = host.which("sudo".as_ref()).ok_or(LaunchError::NoSudo)?;

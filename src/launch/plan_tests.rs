@@ -139,7 +139,11 @@ fn the_arguments_stand_in_the_order_of_casa_distro() {
 fn a_real_launch_has_its_private_files_in_the_arguments() {
     let (host, facts) = with_cookie();
     let plan = planned(&host, &configuration(), &facts, &request(OpenGl::Container));
-    let places = Places { authority: Path::new("/p/Xauthority"), shown: (Path::new("/p/shown"), "/casa/doctor") };
+    let places = Places {
+        name: "casa-doctor-run.1.a",
+        authority: Path::new("/p/Xauthority"),
+        shown: (Path::new("/p/shown"), "/casa/doctor"),
+    };
     let argv = plan.argv_with(Some(places));
     assert!(values(&argv, "--bind").contains(&"/p/Xauthority:/casa/Xauthority"));
     assert!(values(&argv, "--bind").contains(&"/p/shown:/casa/doctor"));

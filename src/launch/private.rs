@@ -3,7 +3,7 @@
 //! It is made for one launch and removed at its end. What a killed casa-doctor has left is removed by the next one: a lock that the
 //! kernel drops when its holder ends tells whether somebody still uses a directory.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dialect::STARTED;
-use crate::host::{Access, FileKind, Host};
+use crate::host::{Access, FileKind, Host, LiveHost};
 
 /// How the directories are called: this, the number of the process, a dot and something random.
 const PREFIX: &str = "casa-doctor-run.";
@@ -19,25 +19,33 @@ const PREFIX: &str = "casa-doctor-run.";
 /// The part of the directory that the container sees.
 const SHOWN: &str = "shown";
 
+/// The program that can remove the container.
+const ENGINE: &str = "engine";
+
 /// A directory whose lock cannot be had although its process is gone is left alone for this long: it may be just being made.
 const MAKING: Duration = Duration::from_secs(60);
 
-/// The directory. Dropping it removes it.
+/// The directory. Dropping it removes it, and before it the container of its name, if there may be one.
 #[derive(Debug)]
 pub(super) struct Private {
     directory: tempfile::TempDir,
+    /// The program that can remove the container, while there may be one.
+    engine: Option<PathBuf>,
+    /// Whether the engine may still be making it.
+    abandoned: bool,
     /// Held until the directory is removed.
     _lock: File,
 }
 
 impl Private {
-    /// Makes one, after removing what killed runs have left. `scripts` are the files that start the command, by name.
-    /// `parent` is where it has to be.
+    /// Makes one, after removing what killed runs have left. `scripts` are the files that start the command, by name. `parent` is where
+    /// it has to be; `engine` is the program by which a container of the directory's name can be removed, when there will be one.
     pub(super) fn create(
         host: &dyn Host,
         parent: Option<&Path>,
         authority: Option<&[u8]>,
         scripts: &[(&str, Vec<u8>)],
+        engine: Option<&Path>,
     ) -> io::Result<Self> {
         let parent = parent.map_or_else(|| usual_parent(host), Path::to_owned);
         sweep(host, &parent);
@@ -47,6 +55,9 @@ impl Private {
             .tempdir_in(&parent)?;
         let lock = create(&directory.path().join("lock"), b"")?;
         lock.try_lock()?;
+        if let Some(engine) = engine {
+            create(&directory.path().join(ENGINE), engine.as_os_str().as_encoded_bytes())?;
+        }
         if let Some(bytes) = authority {
             create(&directory.path().join("Xauthority"), bytes)?;
         }
@@ -56,7 +67,22 @@ impl Private {
             create(&shown.join(name), text)?;
         }
         create(&shown.join(STARTED), b"")?;
-        Ok(Self { directory, _lock: lock })
+        Ok(Self { directory, engine: engine.map(Path::to_owned), abandoned: false, _lock: lock })
+    }
+
+    /// Its name, which the launch and its container have, too.
+    pub(super) fn name(&self) -> &str {
+        self.directory.path().file_name().and_then(OsStr::to_str).unwrap_or(PREFIX)
+    }
+
+    /// The engine came to its end with the container, and has removed it.
+    pub(super) fn without_container(&mut self) {
+        self.engine = None;
+    }
+
+    /// The engine's program was ended while it was at work, which its daemon may still do.
+    pub(super) fn was_interrupted(&mut self) {
+        self.abandoned = true;
     }
 
     /// The authority file.
@@ -72,6 +98,17 @@ impl Private {
     /// The number of the command's process, as the container sees it; `None` while it has not been started.
     pub(super) fn started(&self, host: &dyn Host) -> Option<i32> {
         host.read_text(&self.shown().join(STARTED), 64).ok()?.trim().parse().ok()
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        if let Some(engine) = &self.engine
+            && !super::docker::remove(&LiveHost, engine, self.name(), self.abandoned)
+        {
+            // What cannot be removed now is swept by a later launch.
+            self.directory.disable_cleanup(true);
+        }
     }
 }
 
@@ -95,7 +132,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
 fn sweep(host: &dyn Host, parent: &Path) {
     for name in host.read_dir(parent).unwrap_or_default() {
         let path = parent.join(&name);
-        if is_ours(host, &path, &name) && is_abandoned(host, &path, &name) {
+        if is_ours(host, &path, &name) && is_abandoned(host, &path, &name) && has_no_container(host, &path, &name) {
             drop(std::fs::remove_dir_all(&path));
         }
     }
@@ -105,6 +142,13 @@ fn is_ours(host: &dyn Host, path: &Path, name: &OsStr) -> bool {
     let uid = host.identity().uid;
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
         && host.symlink_metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Directory && Some(metadata.uid) == uid)
+}
+
+/// Removes the container that a killed run has left; false when it may still be there.
+fn has_no_container(host: &dyn Host, path: &Path, name: &OsStr) -> bool {
+    let Ok(engine) = host.read(&path.join(ENGINE), 4096) else { return true };
+    let engine = PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(engine));
+    name.to_str().is_none_or(|name| super::docker::remove(host, &engine, name, false))
 }
 
 fn is_abandoned(host: &dyn Host, path: &Path, name: &OsStr) -> bool {
@@ -138,12 +182,11 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::host::LiveHost;
     use crate::launch::dialect::START;
 
     #[test]
     fn a_directory_is_private_and_goes_away() {
-        let private = Private::create(&LiveHost, None, Some(b"cookie"), &[(START, b"exit".to_vec())]).unwrap();
+        let private = Private::create(&LiveHost, None, Some(b"cookie"), &[(START, b"exit".to_vec())], None).unwrap();
         let path = private.directory.path().to_owned();
         let mode = |path: &Path| path.symlink_metadata().unwrap().mode() & 0o7777;
         assert_eq!((mode(&path), mode(&private.authority())), (0o700, 0o600));
@@ -156,7 +199,7 @@ mod tests {
 
     #[test]
     fn without_a_cookie_there_is_no_authority_file() {
-        let private = Private::create(&LiveHost, None, None, &[]).unwrap();
+        let private = Private::create(&LiveHost, None, None, &[], None).unwrap();
         assert!(!private.authority().exists());
     }
 

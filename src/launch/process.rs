@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::io::{self, IsTerminal};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-use super::dialect::Dialect;
+use super::dialect::{HandedOver, Running};
+use super::plan::Plan;
 use super::private::Private;
 use super::witness::Streams;
 use crate::host::{Command, Host};
@@ -76,20 +77,22 @@ impl Watch {
         self.signals.pending().map(|origin| origin.signal).find(|signal| !NOT_ENDING.contains(signal))
     }
 
-    /// Starts the engine and waits for its end. `dialect` tells how signals reach the command.
+    /// Starts the engine and waits for its end.
     pub(super) fn run(
         &mut self,
         host: &dyn Host,
-        dialect: &dyn Dialect,
+        plan: &Plan,
         argv: &[OsString],
-        env: &Environment,
         streams: Streams,
         private: &Private,
     ) -> io::Result<End> {
-        let mut child = spawn(argv, env, streams)?;
+        let dialect = plan.dialect();
+        let mut child = spawn(argv, plan, streams)?;
         let engine = i32::try_from(child.id()).map_err(io::Error::other)?;
         let mut pending = BTreeSet::new();
         let mut ending: Option<(i32, Instant)> = None;
+        let mut waiting_since = None;
+        let mut engine_ended = false;
         loop {
             let came: Vec<Origin> = if pending.is_empty() {
                 self.signals.wait().collect()
@@ -102,13 +105,25 @@ impl Watch {
                 let first = ending.map_or(origin.signal, |(first, _)| first);
                 ending = Some((first, Instant::now()));
             }
-            pending.extend(came.iter().filter(|origin| is_for_the_command(host, engine, origin)).map(|origin| origin.signal));
+            let is_apart = dialect.is_apart();
+            let for_it = came.iter().filter(|origin| is_for_the_command(host, engine, is_apart, origin));
+            pending.extend(for_it.map(|origin| origin.signal));
             if let Some(status) = child.try_wait()? {
                 let is_recent = ending.is_some_and(|(_, at)| at.elapsed() < BECAUSE_OF_A_SIGNAL);
-                return Ok(End { status, signal: ending.map(|(first, _)| first), is_recent });
+                return Ok(End { status, signal: ending.map(|(first, _)| first), is_recent, engine_ended });
             }
-            if !pending.is_empty() && dialect.hand_over(host, engine, private.started(host), &pending) {
-                pending.clear();
+            if !pending.is_empty() {
+                let since = *waiting_since.get_or_insert_with(Instant::now);
+                let (started, name) = (private.started(host), private.name());
+                let running = Running { engine, started, name, waited: since.elapsed() };
+                match dialect.hand_over(host, plan, &running, &pending) {
+                    HandedOver::Done => {
+                        pending.clear();
+                        waiting_since = None;
+                    }
+                    HandedOver::NotYet => {}
+                    HandedOver::EngineEnded => engine_ended = true,
+                }
             }
             if came.iter().any(|origin| origin.signal == SIGTSTP) {
                 stop_ourselves(host);
@@ -124,9 +139,9 @@ impl Drop for Watch {
 }
 
 /// Whether a signal that we got has to be passed on, since the command did not get it.
-fn is_for_the_command(host: &dyn Host, engine: i32, origin: &Origin) -> bool {
+fn is_for_the_command(host: &dyn Host, engine: i32, is_apart: bool, origin: &Origin) -> bool {
     let by_process = matches!(origin.cause, Cause::Sent(_));
-    if !(SENT_TO_US.contains(&origin.signal) || (by_process && OF_THE_KEYBOARD.contains(&origin.signal))) {
+    if !(SENT_TO_US.contains(&origin.signal) || ((by_process || is_apart) && OF_THE_KEYBOARD.contains(&origin.signal))) {
         return false;
     }
     // What the program sends to its whole group comes to us, too, and would go round in a circle.
@@ -167,18 +182,18 @@ pub(super) struct End {
     pub(super) signal: Option<i32>,
     /// Whether one came shortly before the end, which is then no surprise.
     pub(super) is_recent: bool,
+    /// Whether the engine's program was told to end because of it, before the command was there.
+    pub(super) engine_ended: bool,
 }
 
-/// Variables that are set or removed for the engine.
-pub(super) type Environment = BTreeMap<OsString, Option<OsString>>;
-
-/// Starts the engine in our own process group, on our own terminal or pipes, but for the streams that are read along.
-fn spawn(argv: &[OsString], env: &Environment, streams: Streams) -> io::Result<Child> {
+/// Starts the engine on our own terminal or pipes, but for the streams that are read along. It is in our own process group, so that the keyboard reaches the program, unless
+/// the program is none of our processes: then the engine must not die of what is meant for the program.
+fn spawn(argv: &[OsString], plan: &Plan, streams: Streams) -> io::Result<Child> {
     let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     #[expect(clippy::disallowed_methods, reason = "the user's own program has no deadline, and the terminal for itself")]
     let mut command = std::process::Command::new(program);
     command.args(args);
-    for (name, value) in env {
+    for (name, value) in &plan.process_env {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
@@ -190,7 +205,21 @@ fn spawn(argv: &[OsString], env: &Environment, streams: Streams) -> io::Result<C
     if let Some(stderr) = streams.stderr {
         command.stderr(stderr);
     }
-    command.spawn()
+    let is_apart = plan.dialect().is_apart() && !plan.beginning.terminal;
+    // Outside of the terminal's group the engine may not read from it, so that we read for it.
+    let relayed = is_apart && io::stdin().is_terminal();
+    if is_apart {
+        command.process_group(0);
+    }
+    if relayed {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // It ends with us, or when nobody reads any more.
+        std::thread::spawn(move || drop(io::copy(&mut io::stdin(), &mut pipe)));
+    }
+    Ok(child)
 }
 
 /// Sends signals to the command where it is a process below the engine's; before it is there, to all that would start it.

@@ -39,16 +39,17 @@ pub(super) fn prepare(host: &dyn Host, plan: &Plan) -> Result<Prepared, LaunchEr
         source,
     })?;
     let cookie = plan.authority.as_ref().map(super::display::Authority::bytes);
+    let engine = plan.dialect().is_apart().then_some(plan.engine.as_path());
     let parent = match &plan.unbound {
         Some(Unbound::Under(parent)) => Some(parent.as_path()),
         _ => None,
     };
-    let private = Private::create(host, parent, cookie.as_deref(), &plan.dialect().scripts(plan))
+    let private = Private::create(host, parent, cookie.as_deref(), &plan.dialect().scripts(plan), engine)
         .map_err(|source| LaunchError::Prepare { what: "the private files of the launch".into(), source })?;
     let (authority, shown) = (private.authority(), private.shown());
     // Without mounts it is seen where it is, or not at all.
     let seen = if parent.is_some() { shown.to_string_lossy().into_owned() } else { IN_CONTAINER.to_owned() };
-    let places = Places { authority: &authority, shown: (&shown, &seen) };
+    let places = Places { name: private.name(), authority: &authority, shown: (&shown, &seen) };
     let argv = plan.argv_with((plan.unbound != Some(Unbound::Nowhere)).then_some(places));
     Ok(Prepared { private, argv })
 }
@@ -65,19 +66,24 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
     let failed = |source| LaunchError::Run { engine: plan.engine.clone(), source };
     // Before the private files exist, so that no signal leaves them behind.
     let mut watch = Watch::start(host).map_err(failed)?;
-    let prepared = prepare(host, plan)?;
+    let mut prepared = prepare(host, plan)?;
     let of_signal = |signal: i32| Ended { status: 128 + signal, stderr: String::new(), by_signal: true };
     if let Some(signal) = watch.already_ended() {
         return Ok(of_signal(signal));
     }
     let (witness, streams) = Witness::start();
-    let Prepared { private, argv } = &prepared;
-    let end = watch.run(host, plan.dialect(), argv, &plan.process_env, streams, private).map_err(failed)?;
+    let end = watch.run(host, plan, &prepared.argv, streams, &prepared.private).map_err(failed)?;
     let stderr = witness.text(host);
     let status = shell_status(end.status);
     // Where that cannot be known, only the engine's own status of failure tells.
     let is_unknown = plan.unbound == Some(Unbound::Nowhere) && status != 255;
-    if is_unknown || prepared.command_started(host) {
+    let started = is_unknown || (prepared.command_started(host) && !end.engine_ended);
+    if started && end.status.code().is_some() {
+        prepared.private.without_container();
+    } else if end.signal.is_some() || end.status.signal().is_some() {
+        prepared.private.was_interrupted();
+    }
+    if started {
         return Ok(Ended { status, stderr, by_signal: end.is_recent });
     }
     // Nothing was started. A signal that we got, and passed on to whatever was on its way, is the reason whatever the engine makes of

@@ -5,8 +5,12 @@
 //! the command can be sent the signals that the shells of entry points swallow.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use super::dialect::STARTED;
+
+/// Where images that are made of a Singularity image have their entry point, best first.
+const ENTRY_POINTS: [&str; 2] = ["/.singularity.d/runscript", "/usr/local/bin/entrypoint"];
 
 /// Writes the number of the process into the file beside the script, which is started by its path.
 pub(super) fn tell_start() -> Vec<u8> {
@@ -21,6 +25,36 @@ pub(super) fn exports<'a>(variables: impl Iterator<Item = (&'a String, &'a OsStr
         push_quoted(&mut script, value);
         script.push(b'\n');
     }
+    script
+}
+
+/// Goes to a directory, or to the home when it is not there; with `strict`, ends with 125 then.
+pub(super) fn change_directory(directory: &Path, strict: bool) -> Vec<u8> {
+    let mut script = b"cd -- ".to_vec();
+    push_quoted(&mut script, directory.as_os_str());
+    script.extend_from_slice(if strict { b" || exit 125\n" } else { b" 2>/dev/null || cd \"$HOME\" 2>/dev/null || cd /\n" });
+    script
+}
+
+/// Hands the script's arguments over to another script, by the entry point of the image. Images that were made of a Singularity image
+/// without naming their entry point have it all the same. With `stays`, the shell waits and hands on the status instead of becoming the
+/// entry point: the first process of a container does not die of signals.
+pub(super) fn enter(entry_point: &[OsString], then: &str, stays: bool) -> Vec<u8> {
+    let mut script = format!("set -- /bin/sh {then} \"$@\"\n").into_bytes();
+    if entry_point.is_empty() {
+        for usual in ENTRY_POINTS {
+            script.extend_from_slice(format!("if [ -x {usual} ]; then set -- {usual} \"$@\"; el").as_bytes());
+        }
+        script.extend_from_slice(b"se :; fi\n");
+    } else {
+        script.extend_from_slice(b"set --");
+        for word in entry_point {
+            script.push(b' ');
+            push_quoted(&mut script, word);
+        }
+        script.extend_from_slice(b" \"$@\"\n");
+    }
+    script.extend_from_slice(if stays { b"\"$@\"\nexit $?\n" } else { b"exec \"$@\"\n" });
     script
 }
 

@@ -29,6 +29,8 @@ use crate::host::Host;
 
 pub(crate) use checksum::checksum;
 pub(crate) use collect::{Request, collect, collect_for_use};
+pub(crate) use engines::docker as docker_daemon;
+pub(crate) use image::named as named_images;
 pub(crate) use session::is_graphics_variable;
 
 /// A connection to the X server, if it lets us in, to be held while other programs come and go: a server that resets when its last

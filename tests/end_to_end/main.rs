@@ -8,6 +8,7 @@ mod book;
 mod choices;
 mod command_line;
 mod displays;
+mod docker;
 mod formats;
 mod graphics;
 mod lab;

@@ -329,6 +329,57 @@ lab_check_picture() {
     }
 }
 
+# --- Docker and Podman ---------------------------------------------------------------
+
+# Where the user's Podman keeps its state: there is no session that would have made a place for it.
+LAB_PODMAN_RUN=/run/casa-doctor-lab-$LAB_USER
+
+# The user's Podman, with its images in the lab.
+lab_podman() {
+    [ -d "$LAB_PODMAN_RUN" ] || install -d -m 700 -o "$LAB_USER" -g "$LAB_USER" "$LAB_PODMAN_RUN"
+    lab_as_user "XDG_RUNTIME_DIR=$LAB_PODMAN_RUN" "CONTAINERS_STORAGE_CONF=$LAB_ROOT/podman/storage.conf" podman "$@"
+}
+
+# lab_start_docker: makes sure that a Docker daemon answers, and keeps it until lab_stop_docker. A machine's own daemon is taken when
+# it has the lab's image or is asked to get it; else one is started by hand, with its data in the lab. Whoever needs it holds a shared
+# lock while it does, so that the last one ends it.
+lab_start_docker() {
+    local directory=$LAB_ROOT/docker try
+    mkdir -p "$directory"
+    exec 8>"$directory/users"
+    flock -s 8
+    (
+        flock 7
+        if docker version >/dev/null 2>&1; then exit 0; fi
+        # A daemon that was killed leaves these behind.
+        rm -f /var/run/docker.pid "$directory/pid"
+        setsid dockerd --group docker --data-root "$directory/data" --exec-root "$directory/exec" --pidfile "$directory/pid" \
+            --host unix:///var/run/docker.sock >"$directory/log" 2>&1 </dev/null 7>&- 8>&- 9>&- &
+        for try in $(seq 300); do
+            if docker version >/dev/null 2>&1; then exit 0; fi
+            sleep 0.1
+        done
+        tail -n 5 "$directory/log" >&2
+        lab_die "dockerd does not answer after ${try} tries: see $directory/log"
+    ) 7>"$directory/starting" || return 1
+}
+
+# lab_stop_docker: lets go of the daemon, and ends it when it is the lab's own and nobody else holds it.
+lab_stop_docker() {
+    local directory=$LAB_ROOT/docker pid
+    exec 8>&-
+    (
+        flock -n -x 8 || exit 0
+        flock 7
+        pid=$(cat "$directory/pid" 2>/dev/null) || exit 0
+        kill "$pid" 2>/dev/null || exit 0
+        for _ in $(seq 150); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+    ) 8>"$directory/users" 7>"$directory/starting"
+}
+
 # --- Environments and launches ---------------------------------------------------
 
 # lab_write_environment DIR IMAGE: a healthy casa-distro environment of the lab

@@ -48,8 +48,8 @@ static CONTAINER_TYPE: FindingKind = FindingKind {
     severity: Severity::Error,
     title: "casa_distro 3.x cannot start this container type",
     why: "casa_distro 3.x starts containers of the types singularity, apptainer and apptainer_pixi, spelt exactly so. Its code for \
-          Docker and VirtualBox makes images and does not start them.",
-    cure: "Use singularity with an image for it. Images can be converted with casa_distro_admin convert_image.",
+          Docker and VirtualBox makes images and does not start them. casa-doctor run starts those of Docker and Podman, too.",
+    cure: "Use singularity with an image for it, or start programs with casa-doctor run where the image is one of Docker or Podman.",
     example: "Invalid container type: Singularity",
     since: "0.1.0",
 };
@@ -166,9 +166,15 @@ fn container_type(layers: &Layers<'_>) -> Option<Finding> {
         "docker" | "podman" => {
             return Some(
                 found
-                    .title("casa_distro 3.x does not start Docker containers")
-                    .evidence("casa_distro 3.x says: run command is not implemented for Docker")
-                    .advise("Get the image of this environment for Singularity and set \"container_type\" to \"singularity\", or stay with casa-distro 2.x for this environment."),
+                    .severity(Severity::Warning)
+                    .title("casa_distro 3.x does not start containers of Docker or Podman; casa-doctor does")
+                    .evidence(if right == "docker" {
+                        "casa_distro 3.x says: run command is not implemented for Docker"
+                    } else {
+                        "casa_distro 3.x says: Invalid container type: podman"
+                    })
+                    .advise_command("Start the programs of this environment with casa-doctor instead of bv:", "casa-doctor run -- PROGRAM")
+                    .advise("For bv to start them, get the image of this environment for Singularity and set \"container_type\" to \"singularity\"."),
             );
         }
         "vbox" | "virtualbox" => {

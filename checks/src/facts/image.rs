@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Unknowns;
+use super::{EngineKind, Unknowns};
 
 /// The image that the configuration names, examined without being started.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct Image {
     pub part_file: bool,
     /// What is inside.
     pub contents: Option<ImageContents>,
+    /// What Docker or Podman say about an image that they keep; `None` when it is a file, when they have no image of that name, or
+    /// when they could not be asked.
+    pub named: Option<NamedImage>,
     /// Why a field above is `None`.
     pub unknown: Unknowns,
 }
@@ -62,6 +65,24 @@ pub enum ImageKind {
         /// In words.
         looks_like: String,
     },
+}
+
+/// An image that Docker or Podman keep, as `image inspect` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedImage {
+    /// Which of them has it.
+    pub engine: EngineKind,
+    /// Its digest.
+    pub id: String,
+    /// The architecture it is for, as Go names it (`amd64`).
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// What it starts a command with.
+    #[serde(default)]
+    pub entry_point: Vec<String>,
+    /// The user as whom it starts a command, when it says so.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// The header of a SIF file.

@@ -30,15 +30,15 @@ fn image_of(facts: &Facts) -> Result<(&Environment, &Image), Outcome> {
     if image.configured.is_empty() {
         return Err(Outcome::Skipped("the configuration names no image".to_owned()));
     }
-    if image.kind == Some(ImageKind::Name) {
-        return Err(Outcome::Skipped("the image is kept by the container engine and is not a file".to_owned()));
-    }
     Ok((environment, image))
 }
 
 /// The same, for checks that look at the file itself.
 fn image_file_of(facts: &Facts) -> Result<(&Environment, &Image, &std::path::Path), Outcome> {
     let (environment, image) = image_of(facts)?;
+    if image.kind == Some(ImageKind::Name) {
+        return Err(Outcome::Skipped("the image is kept by the container engine and is not a file".to_owned()));
+    }
     match &image.used {
         Some(used) => Ok((environment, image, used)),
         None => Err(Outcome::Skipped("the image was not found".to_owned())),

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{configured, file_that_sets, image_of};
+use super::{configured, file_that_sets, image_of, setting};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Environment, Facts, Image, ProbeId};
+use crate::facts::{Environment, Facts, Image, ImageKind, ProbeId};
 use crate::finding::{Change, Edit, FindingKind, Safety, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -56,6 +56,9 @@ fn present(facts: &Facts) -> Outcome {
         Ok(found) => found,
         Err(outcome) => return outcome,
     };
+    if image.kind == Some(ImageKind::Name) {
+        return kept(environment, image);
+    }
     match image.exists {
         None => Outcome::Unknown(
             image.unknown.get("exists").cloned().unwrap_or_else(|| "whether the image exists was not recorded".to_owned()),
@@ -78,6 +81,31 @@ fn present(facts: &Facts) -> Outcome {
         } else {
             moved(environment, image)
         }]),
+    }
+}
+
+/// An image that Docker or Podman keep.
+fn kept(environment: &Environment, image: &Image) -> Outcome {
+    let engine = if setting(environment, "container_type") == Some("podman") { "podman" } else { "docker" };
+    match image.exists {
+        Some(true) => Outcome::Pass,
+        Some(false) => Outcome::Findings(vec![
+            MISSING
+                .found()
+                .title("The container engine has no image of that name")
+                .evidence(configured(environment, image))
+                .evidence(format!("\"{engine} image inspect\" knows no image of that name"))
+                .advise_command("Load the image, when you have it as a file:", format!("{engine} load -i FILE"))
+                .advise(
+                    "An image for Singularity becomes one for Docker with \"casa_distro_admin convert_image\", run where both \
+                     programs are installed.",
+                )
+                .advise_command("Or let \"image\" in the configuration have a name that is there:", format!("{engine} image ls")),
+        ]),
+        None => match image.unknown.get("exists") {
+            Some(reason) => Outcome::Unknown(format!("whether the container engine has the image is not known: {reason}")),
+            None => Outcome::Skipped("the image is kept by the container engine, which was not asked for it".to_owned()),
+        },
     }
 }
 
@@ -156,6 +184,19 @@ mod tests {
         assert_eq!(CHECK.judge(&facts_of(image.clone())), Outcome::Pass);
         let real_name = Image { exists: Some(false), used: Some("/real/x.sif".into()), ..image };
         assert_eq!(CHECK.judge(&facts_of(real_name)), Outcome::Pass);
+    }
+
+    #[test]
+    fn an_image_of_docker_is_a_name() {
+        let named = |exists| Image { configured: "casa:5".to_owned(), kind: Some(ImageKind::Name), exists, ..Image::default() };
+        assert_eq!(CHECK.judge(&facts_of(named(Some(true)))), Outcome::Pass);
+        let found = findings(&CHECK, &facts_of(named(Some(false))));
+        assert_eq!((found[0].kind.id, found[0].advice.len()), ("image-missing", 3));
+        assert!(found[0].edits.is_empty());
+        assert!(matches!(CHECK.judge(&facts_of(named(None))), Outcome::Skipped(_)), "an older recording");
+        let unknown = [("exists".to_owned(), "the daemon is down".to_owned())].into();
+        let asked = Image { unknown, ..named(None) };
+        assert!(matches!(CHECK.judge(&facts_of(asked)), Outcome::Unknown(_)));
     }
 
     #[test]

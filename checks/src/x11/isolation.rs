@@ -25,7 +25,7 @@ static SHM_ISOLATED: FindingKind = FindingKind {
     title: "The container has shared memory of its own, and the X server offers to use the machine's",
     why: "Programs hand pictures to a local X server through shared memory (its extension MIT-SHM). In a container with an IPC \
           namespace of its own the server cannot see that memory: Qt programs show blank windows, or end with BadAccess.",
-    cure: "Start the container without the option that makes the namespace (for Docker: with --ipc=host), or tell Qt not to use \
+    cure: "Start the container without the option that makes the namespace (for Docker and Podman: with --ipc=host, which casa-doctor run gives by itself), or tell Qt not to use \
            shared memory: QT_X11_NO_MITSHM=1.",
     example: "X Error: BadAccess (attempt to access private resource denied) 10\n  Extension: 130 (MIT-SHM)\n  Minor opcode: 1 (X_ShmAttach)",
     since: "0.1.0",
@@ -59,17 +59,18 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Skipped("there is no casa-distro environment".to_owned());
     };
     let kind = merged_text(environment, "container_type").unwrap_or_default();
-    if !matches!(kind, "singularity" | "apptainer" | "apptainer_pixi" | "docker") {
+    if !matches!(kind, "singularity" | "apptainer" | "apptainer_pixi" | "docker" | "podman") {
         return Outcome::Skipped(format!("a container of type \"{kind}\" has a display of its own"));
     }
     let Some(display) = &x11.display else { return Outcome::Unknown("the display's name was not recorded".to_owned()) };
     let options = Options::read(environment);
-    let shared = if kind == "docker" { options.docker_shares_ipc() } else { options.ipc.is_none() };
+    let by_name = matches!(kind, "docker" | "podman");
+    let shared = if by_name { options.named_images_share_ipc() } else { options.ipc.is_none() };
     let mut findings = Vec::new();
     if display.reach == Reach::Local && !shared && server.extensions.iter().any(|name| name == "MIT-SHM") {
         findings.extend(isolated_memory(environment, server, &options));
     }
-    if kind != "docker" {
+    if !by_name {
         findings.extend(hidden_socket(environment, x11, server, &options, display.reach));
     }
     Outcome::of(findings)
@@ -85,9 +86,7 @@ fn isolated_memory(environment: &Environment, server: &XServer, options: &Option
         Some(word) => {
             finding.evidence(word.tell()).advise(format!("If nothing needs {}, remove it from {}.", word.text, word.place()))
         }
-        None => finding
-            .evidence(format!("{}: \"container_type\" is docker, and no option says --ipc=host", file.display()))
-            .advise("Add --ipc=host to the options of the container."),
+        None => finding,
     };
     let edit = Edit::new(file, format!("/gui_env/{QT_NO_SHM}"), Change::Set { to: "1".into() }, &SHM_ISOLATED);
     Some(finding.fix(format!("Tell Qt programs in the container not to use shared memory: {QT_NO_SHM}=1."), Safety::Safe, [edit]))
@@ -239,14 +238,17 @@ mod tests {
     }
 
     #[test]
-    fn docker_needs_the_ipc_of_the_host() {
+    fn containers_of_docker_share_memory_unless_the_configuration_says_otherwise() {
         for (options, expected) in [
-            (&["--net=host"][..], &["x11-shm-isolated"][..]),
+            (&["--net=host"][..], &[][..]),
             (&["--ipc=host"], &[]),
             (&["--ipc", "host"], &[]),
             (&["--ipc=private"], &["x11-shm-isolated"]),
+            (&["--ipc", "private"], &["x11-shm-isolated"]),
         ] {
-            assert_eq!(ids(&machine(environment("docker", options), FILE)), expected, "{options:?}");
+            for kind in ["docker", "podman"] {
+                assert_eq!(ids(&machine(environment(kind, options), FILE)), expected, "{options:?}");
+            }
         }
     }
 

@@ -15,7 +15,7 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const PING: &[u8] = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
 
 /// Asks the daemon whether it is there. An error says why that cannot be asked.
-pub(super) fn daemon(host: &dyn Host, limit: Duration) -> Result<Daemon, String> {
+pub(crate) fn daemon(host: &dyn Host, limit: Duration) -> Result<Daemon, String> {
     let endpoint = endpoint(host)?;
     let address = address(&endpoint)?;
     let socket = address.to_string();
@@ -63,7 +63,7 @@ fn ping(stream: &mut dyn Stream) -> io::Result<Vec<u8>> {
 
 /// The daemon's address, found as the client does: `DOCKER_HOST`, then the context of `DOCKER_CONTEXT` or of its configuration,
 /// then the default.
-fn endpoint(host: &dyn Host) -> Result<String, String> {
+pub(crate) fn endpoint(host: &dyn Host) -> Result<String, String> {
     if let Some(endpoint) = host.env_text("DOCKER_HOST") {
         return Ok(endpoint);
     }

@@ -1,6 +1,6 @@
 //! The probe "engines": which container engines are there, and whether the machine lets them work. No container is started.
 
-mod docker;
+pub(crate) mod docker;
 mod kernel;
 mod programs;
 mod setuid;

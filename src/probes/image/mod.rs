@@ -4,6 +4,7 @@ mod contents;
 mod locate;
 mod magic;
 mod metadata;
+pub(crate) mod named;
 mod sandbox;
 mod sif;
 mod squashfs;
@@ -34,8 +35,8 @@ pub(crate) fn probe(context: &Context, environment: &Environment) -> Image {
         return image;
     };
     image.configured = configured.to_owned();
-    if matches!(text("container_type"), Some("docker" | "podman")) {
-        image.kind = Some(ImageKind::Name);
+    if let Some(kind @ ("docker" | "podman")) = text("container_type") {
+        ask_by_name(context, kind, &mut image);
         return image;
     }
     let located = locate::locate(host, &environment.directory, configured);
@@ -56,6 +57,26 @@ pub(crate) fn probe(context: &Context, environment: &Environment) -> Image {
     }
     image.used = located.used;
     image
+}
+
+/// Asks Docker or Podman, which keep their images by name.
+fn ask_by_name(context: &Context, container_type: &str, image: &mut Image) {
+    let host = context.host.as_ref();
+    image.kind = Some(ImageKind::Name);
+    image.unknown.insert("contents".to_owned(), "the image is kept by the container engine and is not a file".to_owned());
+    let answer = match named::keeper(host, container_type) {
+        Some((kind, program)) => named::inspect(host, kind, &program, &image.configured, context.limit.mul_f32(0.75)),
+        None => Err("neither docker nor podman was found on PATH to ask for the image".to_owned()),
+    };
+    match answer {
+        Ok(found) => {
+            image.exists = Some(found.is_some());
+            image.named = found;
+        }
+        Err(reason) => {
+            image.unknown.insert("exists".to_owned(), reason);
+        }
+    }
 }
 
 /// Recognises the file and reads what can be read of it.

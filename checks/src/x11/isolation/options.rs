@@ -101,9 +101,10 @@ impl<'a> Options<'a> {
         options
     }
 
-    /// Whether the options of Docker give the container the machine's shared memory.
-    pub(super) fn docker_shares_ipc(&self) -> bool {
-        self.docker_ipc_host
+    /// Whether a container of Docker or Podman gets the machine's shared memory, as `casa-doctor run` gives it to them unless an option
+    /// says something else. Nothing else starts them with this configuration.
+    pub(super) fn named_images_share_ipc(&self) -> bool {
+        self.docker_ipc_host || self.ipc.is_none()
     }
 
     fn take(&mut self, word: Word<'a>, rest: &mut Peekable<IntoIter<Word<'a>>>) {

@@ -505,3 +505,23 @@ fn the_diagnosis_asks_the_engine_for_the_image() {
         assert!(ids_of(&document, &["error"]).contains(&"image-missing".to_owned()), "{}", answer.all());
     });
 }
+
+#[test]
+fn every_mode_is_measured_inside_the_image() {
+    let display = Display::start(Kind::Xvfb);
+    both(|engine| {
+        let patient = engine.give(display.patient());
+        let environment = engine.environment(&patient, &json!({}));
+        let answer = patient.run(["measure", "--format", "json", &environment]);
+        let document: Value =
+            serde_json::from_slice(&answer.output.stdout).unwrap_or_else(|error| panic!("{error}\n{}", answer.all()));
+        for (mode, renderer) in [("container", "LAB_RENDERER_CONTAINER"), ("software", "LAB_RENDERER_SOFTWARE")] {
+            let measurements = document["measurements"].as_array().unwrap().iter();
+            let of_mode = measurements.into_iter().find(|one| one["where"] == "image" && one["opengl"] == mode);
+            let of_mode = of_mode.unwrap_or_else(|| panic!("{engine:?} {mode}: {}", answer.all()));
+            assert_eq!(of_mode["pixels_correct"], true, "{engine:?} {mode}: {of_mode:#}");
+            assert!(of_mode["renderer"].as_str().unwrap().contains(lab().value(renderer)), "{engine:?} {mode}: {of_mode:#}");
+        }
+        assert!(private_directories(&patient).is_empty());
+    });
+}

@@ -83,14 +83,22 @@ fn healthy_as_a_whole(daemon: &Daemon) {
     let keys = json!({"container_type": "docker", "image": "casa-lab:5.3", "container_options": ["--ipc=host"]});
     let environment = environment(&patient, "LAB_IMAGE", &keys);
     // What casa_distro 3.x itself cannot start is another matter.
-    expect(&patient, ["--skip", "config-container-type", &environment], &[]);
+    let args = ["--skip", "config-container-type", &environment];
+    expect(&patient, args, &["image-missing"]);
+    import(daemon, "casa-lab:5.3");
+    expect(&patient, args, &[]);
+}
+
+/// Gives the daemon an image with nothing in it.
+fn import(daemon: &Daemon, name: &str) {
+    let mut import = daemon.docker();
+    import.args(["import", "-", name]).stdin(std::fs::File::open(empty_archive(&daemon.socket)).unwrap());
+    assert!(import.output().unwrap().status.success());
 }
 
 /// NVIDIA's container toolkit is not installed.
 fn no_card_to_give(daemon: &Daemon) {
-    let mut import = daemon.docker();
-    import.args(["import", "-", "empty"]).stdin(std::fs::File::open(empty_archive(&daemon.socket)).unwrap());
-    assert!(import.output().unwrap().status.success());
+    import(daemon, "empty");
     expect_in_log(daemon.docker().args(["run", "--rm", "--network=none", "--gpus", "all", "empty", "true"]), "nv-docker-driver");
 }
 

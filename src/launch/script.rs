@@ -28,6 +28,10 @@ pub(super) fn exports<'a>(variables: impl Iterator<Item = (&'a String, &'a OsStr
     script
 }
 
+/// Waits a moment for the size of a terminal that was just made: the engine tells it only after the start.
+pub(super) const AWAIT_SIZE: &[u8] =
+    b"n=0; while [ \"$(stty size 2>/dev/null)\" = '0 0' ] && [ $n -lt 20 ]; do sleep 0.05; n=$((n + 1)); done; unset n\n";
+
 /// Goes to a directory, or to the home when it is not there; with `strict`, ends with 125 then.
 pub(super) fn change_directory(directory: &Path, strict: bool) -> Vec<u8> {
     let mut script = b"cd -- ".to_vec();

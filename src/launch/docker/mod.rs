@@ -173,6 +173,7 @@ impl Dialect for Docker {
         let beginning = &plan.beginning;
         let start = [
             script::exports(plan.env.iter()),
+            if beginning.terminal { script::AWAIT_SIZE.to_vec() } else { Vec::new() },
             script::change_directory(&beginning.directory, beginning.strict),
             script::enter(&beginning.entry_point, &format!("{IN_CONTAINER}/{COMMAND}"), beginning.is_first),
         ];

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// How many failures the catalogue has.
 const CASES: u16 = 120;
 /// How many of them must be covered at least.
-const COVERED: usize = 108;
+const COVERED: usize = 115;
 /// How many must be met for real at least.
 const LIVE: usize = 70;
 

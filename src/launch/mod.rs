@@ -36,8 +36,8 @@ mod witness;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use binds::STANDARD;
+pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use plan::{Plan, plan};
 pub(crate) use run::{Ended, launch};
 pub(crate) use settings::Settings;

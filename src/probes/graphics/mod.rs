@@ -11,10 +11,10 @@ mod draw;
 mod egl;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod glx;
-#[cfg(all(unix, not(target_vendor = "apple")))]
-mod scene;
 #[cfg(unix)]
 mod nvml;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod scene;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 #[cfg(all(unix, not(target_vendor = "apple")))]

@@ -1,6 +1,6 @@
 //! What NVIDIA's management library says when it asks the kernel's driver: the second opinion on what the files tell.
 
-use super::{Driver, gpu, kernel_driver};
+use super::{Driver, gpu, kernel_driver, numbers};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{ChildEnd, Facts, NvmlResult, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -44,6 +44,16 @@ fn run(facts: &Facts) -> Outcome {
     };
     let Some(run) = &facts.nvml else { return Outcome::Skipped("NVIDIA's management library was not asked".into()) };
     let version = match kernel_driver(gpu) {
+        // What the files show already needs no second word.
+        Driver::Runs(version, nvidia)
+            if nvidia.user_version.as_deref().is_some_and(|user| numbers(user) != numbers(version))
+                || nvidia.nodes.is_empty()
+                || nvidia.nodes.iter().any(|node| !node.usable) =>
+        {
+            return Outcome::Skipped(
+                "what keeps NVIDIA's library from its driver is known (see nvidia-versions, nvidia-devices)".into(),
+            );
+        }
         Driver::Runs(version, _) => version,
         // That is another check's finding, and the library can only say the same.
         Driver::Absent => return Outcome::Skipped("NVIDIA's driver is not loaded".into()),
@@ -71,7 +81,8 @@ fn run(facts: &Facts) -> Outcome {
 /// Whether the driver fails its own library, so that nothing of NVIDIA's can work.
 #[must_use]
 pub fn fails(facts: &Facts) -> bool {
-    facts.nvml.is_some() && matches!(CHECK.judge(facts), Outcome::Findings(_))
+    let Some(_) = &facts.nvml else { return false };
+    matches!(CHECK.judge(facts), Outcome::Findings(findings) if findings.iter().any(|finding| finding.severity == Severity::Error))
 }
 
 fn answered(result: &NvmlResult, found: &dyn Fn(&str, String) -> Outcome) -> Outcome {
@@ -86,7 +97,15 @@ fn answered(result: &NvmlResult, found: &dyn Fn(&str, String) -> Outcome) -> Out
             found("NVIDIA's driver is loaded and finds no card", "NVML: nvmlDeviceGetCount_v2 tells 0 cards".to_owned())
         }
         code::SUCCESS => Outcome::Pass,
-        code::DRIVER_NOT_LOADED => found("NVIDIA's driver is loaded, and its library does not reach it", evidence),
+        // The one says so and the other says not: which of them is right is not known.
+        code::DRIVER_NOT_LOADED => {
+            match found("The kernel tells of NVIDIA's driver, and NVIDIA's library does not find it", evidence) {
+                Outcome::Findings(findings) => {
+                    Outcome::Findings(findings.into_iter().map(|finding| finding.severity(Severity::Info)).collect())
+                }
+                other => other,
+            }
+        }
         code::LIB_RM_VERSION_MISMATCH => found("NVIDIA's library and the kernel's driver are of two versions", evidence),
         code::NO_PERMISSION => found("NVIDIA's driver refuses this user", evidence),
         code::OPERATING_SYSTEM => found("The system keeps this session from the NVIDIA card", evidence),

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// How many failures the catalogue has.
 const CASES: u16 = 120;
 /// How many of them must be covered at least.
-const COVERED: usize = 108;
+const COVERED: usize = 115;
 /// How many must be met for real at least.
 const LIVE: usize = 70;
 
@@ -105,6 +105,7 @@ fn everything_in_the_files_of_the_checks_is_registered() {
 #[test]
 fn every_live_proof_is_a_test() {
     for case in cases() {
+        let mut named = case.findings.is_empty() || case.live.is_empty();
         for proof in &case.live {
             let (file, function) = proof.split_once("::").unwrap_or_else(|| panic!("{}: {proof} is no FILE::FUNCTION", case.name));
             let path = root().join("tests").join(file);
@@ -115,9 +116,10 @@ fn every_live_proof_is_a_test() {
             let attributes = before.rsplit("\n\n").next().unwrap();
             assert!(attributes.contains("#[test]"), "{}: {file}::{function} is no test", case.name);
             assert!(!attributes.contains("#[ignore"), "{}: {file}::{function} is not run", case.name);
-            let named = case.findings.is_empty() || case.findings.iter().any(|id| text.contains(&format!("\"{id}\"")));
-            assert!(named, "{}: {file} looks for none of {:?}", case.name, case.findings);
+            named |= case.findings.iter().any(|id| text.contains(&format!("\"{id}\"")));
         }
+        // One proof may be of the launch, or of the message: another one then looks for the finding.
+        assert!(named, "{}: no test of {:?} looks for one of {:?}", case.name, case.live, case.findings);
     }
 }
 

@@ -149,6 +149,7 @@ const KNOWS_WHEN_ASKED: &[&str] = &[
     "config-image-key",
     "config-keys",
     "config-layout",
+    "config-links",
     "config-mounts",
     "config-opengl",
     "config-shared",

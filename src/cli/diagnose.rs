@@ -26,7 +26,8 @@ use crate::report::{
 use crate::{judge, output, plugins, report};
 
 /// The probes that load a graphics driver.
-const GRAPHICS: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan];
+const GRAPHICS: [ProbeId; 6] =
+    [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan, ProbeId::Nvml];
 
 /// Why no plug-in is asked.
 const NO_PLUGINS: &str = "--no-plugins was given";

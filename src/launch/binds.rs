@@ -9,7 +9,7 @@ use crate::casa_distro::substitute;
 use crate::host::{FileKind, Host};
 
 /// Directories that casa_distro mounts when they exist; besides them every `/volatile*`.
-const STANDARD: [&str; 8] = ["/home", "/mnt", "/media", "/srv", "/neurospin", "/drf", "/i2bm", "/nfs"];
+pub(crate) const STANDARD: [&str; 8] = ["/home", "/mnt", "/media", "/srv", "/neurospin", "/drf", "/i2bm", "/nfs"];
 
 /// Something of the host that is mounted in the container.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,6 +39,7 @@ use std::path::PathBuf;
 
 use casa_doctor_checks::facts::EngineKind;
 
+pub(crate) use binds::STANDARD;
 pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use plan::{Plan, plan};
 pub(crate) use run::{Ended, launch};

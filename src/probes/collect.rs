@@ -11,7 +11,7 @@ use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeI
 
 use super::{
     Context, engines, environment, gpu, graphics, image, machine, manifests, session, soma_workflow, ssh_agent, ssh_setup, storage,
-    virtualbox, wsl, x11, xquartz,
+    virtualbox, windows, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
 use crate::redact::hide_secrets;
@@ -85,10 +85,7 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
         let facts = session::probe(context);
         Box::new(move |all| all.session = Some(facts))
     });
-    starter.start(ProbeId::Gpu, |context| {
-        let facts = gpu::probe(context);
-        Box::new(move |all| all.gpu = Some(facts))
-    });
+    starter.start_cards();
     starter.start(ProbeId::SshAgent, |context| {
         let facts = ssh_agent::probe(context);
         Box::new(move |all| all.ssh_agent = Some(facts))
@@ -119,6 +116,10 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
     starter.start_where_there_is_one(ProbeId::Wsl, |context| {
         let facts = wsl::probe(context)?;
         Ok(Box::new(move |all| all.wsl = Some(facts)))
+    });
+    starter.start_where_there_is_one(ProbeId::Windows, |context| {
+        let facts = windows::probe(context, std::env::consts::OS)?;
+        Ok(Box::new(move |all| all.windows = Some(facts)))
     });
     starter.start_where_there_is_one(ProbeId::Virtualbox, |context| {
         let facts = virtualbox::probe(context)?;
@@ -175,6 +176,33 @@ impl Starter<'_> {
         }
         let (context, sender) = (self.context.clone(), self.sender.clone());
         thread::spawn(move || guarded(&sender, probe, || work(&context).map_or_else(skipped, Done::answered)));
+    }
+
+    /// The cards, and after them NVIDIA's management library, where there is any part of NVIDIA's driver.
+    fn start_cards(&mut self) {
+        self.pending.extend([(ProbeId::Gpu, 1), (ProbeId::Nvml, 2)]);
+        let (skip_gpu, skip_nvml) = (self.request.skipped(ProbeId::Gpu), self.request.skipped(ProbeId::Nvml));
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        thread::spawn(move || {
+            let mut found = None;
+            guarded(&sender, ProbeId::Gpu, || match skip_gpu {
+                Some(reason) => skipped(reason),
+                None => {
+                    let facts = gpu::probe(&context);
+                    found = Some(facts.clone());
+                    Done::answered(Box::new(move |all| all.gpu = Some(facts)))
+                }
+            });
+            guarded(&sender, ProbeId::Nvml, || match (skip_nvml, found) {
+                (Some(reason), _) => skipped(reason),
+                (None, None) => skipped("the graphics cards were not looked at".into()),
+                (None, Some(gpu)) if gpu.nvidia.is_none() => skipped("there is no part of NVIDIA's driver".into()),
+                (None, Some(_)) => {
+                    let facts = graphics::probe_nvml(&context);
+                    Done::answered(Box::new(move |all| all.nvml = Some(facts)))
+                }
+            });
+        });
     }
 
     /// The environment, and after it the image that it names. Gives the environment's `container_type`, if it has one.

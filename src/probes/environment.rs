@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::config::python_format::{is_variable_name, variable_references};
-use casa_doctor_checks::facts::{Environment, EnvironmentSearch, Mount};
+use casa_doctor_checks::facts::{Environment, EnvironmentSearch, LinkedDirectory, Mount};
 use serde_json::Value;
 
 use super::Context;
@@ -14,7 +14,7 @@ use crate::casa_distro::{
     Loaded, LocateError, Place, combine, container_home, has_url_password, hide_secrets, is_secret_name, locate, read_config,
     substitute, user_directory, user_file,
 };
-use crate::host::{Access, Host};
+use crate::host::{Access, FileKind, Host};
 
 /// How many different variables are remembered.
 const MAX_VARIABLES: usize = 1000;
@@ -70,6 +70,7 @@ fn examine(host: &dyn Host, place: Place) -> Environment {
         home_writable: home.as_ref().and_then(|home| may_write(host, home)),
         overlay: host.exists(&directory.join("overlay.img")),
         referenced_variables: loaded.as_ref().map(|loaded| referenced_variables(host, &loaded.merged)).unwrap_or_default(),
+        linked_directories: linked_directories(host),
         unread_files: unread_files(host, &directory),
         mounts: mounts.unwrap_or_default(),
         directory,
@@ -123,7 +124,7 @@ fn resolved(host: &dyn Host, text: &str, merged: &Value) -> Option<PathBuf> {
 fn may_write(host: &dyn Host, directory: &Path) -> Option<bool> {
     let nearest = directory.ancestors().find(|ancestor| host.exists(ancestor) != Some(false))?;
     let metadata = host.metadata(nearest).ok()?;
-    if metadata.kind != crate::host::FileKind::Directory {
+    if metadata.kind != FileKind::Directory {
         return Some(false);
     }
     for access in [Access::Write, Access::Execute] {
@@ -159,6 +160,14 @@ fn referenced_variables(host: &dyn Host, merged: &Value) -> BTreeMap<String, boo
     let options = merged.get("container_gui_options").and_then(Value::as_array).into_iter().flatten();
     options.filter_map(Value::as_str).for_each(&mut collect);
     names
+}
+
+/// The directories of [`crate::launch::STANDARD`] that are links, which casa_distro passes over.
+fn linked_directories(host: &dyn Host) -> Vec<LinkedDirectory> {
+    let is_link = |path: &Path| host.symlink_metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Symlink);
+    let links = crate::launch::STANDARD.iter().map(Path::new).filter(|path| is_link(path));
+    // One that leads nowhere holds no data.
+    links.filter_map(|path| Some(LinkedDirectory { path: path.to_owned(), target: host.canonicalize(path).ok()? })).collect()
 }
 
 /// Files that look like configuration and that casa_distro 3.x never reads. `casa_distro3.json` and `casa-distro.json` are

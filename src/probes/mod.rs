@@ -17,6 +17,7 @@ mod ssh_agent;
 mod ssh_setup;
 mod storage;
 mod virtualbox;
+mod windows;
 mod wsl;
 mod x11;
 mod xquartz;

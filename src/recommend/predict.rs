@@ -139,6 +139,9 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
         }
         DisplayKind::Xquartz => verdict(Expected::Fails, "XQuartz offers no OpenGL that the image's Mesa can use"),
         _ if lacks_mesa => verdict(Expected::Fails, "the image has no Mesa library for GLX"),
+        DisplayKind::Wslg if casa_doctor_checks::windows::mesa_crashes(facts) => {
+            verdict(Expected::Unsure, "the image's Mesa is older than 23.2 and crashes with the NVIDIA card that Windows lends")
+        }
         DisplayKind::Wslg => verdict(Expected::Best(Confidence::Medium), "Windows draws for Mesa's d3d12 driver in the image"),
         DisplayKind::Unreachable => verdict(Expected::Unsure, "the X server cannot be reached"),
         DisplayKind::Local | DisplayKind::Vnc => match server(facts).map(server_vendor) {

@@ -146,6 +146,9 @@ pub(crate) fn nvidia_path(facts: &Facts) -> NvidiaPath {
             Some(_) => {}
         }
     }
+    if casa_doctor_checks::nvidia::driver_fails(facts) {
+        return NvidiaPath::Broken("NVIDIA's driver does not work: its own management library gets no good answer from it".into());
+    }
     let mut doubts = Vec::new();
     match glibc_gap(facts) {
         GlibcGap::None => {}

@@ -56,3 +56,20 @@ fn no_graphics_loads_no_driver() {
     assert!(document["facts"]["glx"].is_null());
     assert!(answer.took.as_secs_f64() < 2.0, "{:?}", answer.took);
 }
+
+/// The real library of NVIDIA on a machine without a card: it loads, and says that there is no driver.
+#[test]
+fn nvidia_s_own_library_says_that_its_driver_is_not_loaded() {
+    let patient = Patient::new();
+    let libraries = format!("{}/usr/lib/x86_64-linux-gnu/nvidia/current", lab().value("LAB_NVIDIA"));
+    let mut probe = lab().command(lab().program(), patient.home());
+    probe.args(["__probe", "nvml"]).env("LD_LIBRARY_PATH", &libraries);
+    let output = probe.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let records: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let result = &records.last().unwrap()["result"];
+    assert_eq!((&result["code"], &result["message"]), (&9.into(), &"Driver Not Loaded".into()), "{text}");
+    let version = lab().value("LAB_NVIDIA_VERSION");
+    assert!(records.iter().any(|record| record["at"] == "nvmlInit_v2"), "{text}");
+    assert!(result["library_version"].as_str().is_none_or(|known| known.contains(version)), "{text}");
+}

@@ -29,6 +29,21 @@ fn the_two_mesas_of_the_image_are_told_apart_by_mode() {
     assert_ne!(renderer("container"), renderer("software"));
 }
 
+/// Software OpenGL would choose a picture format with transparency, and windows would be see-through.
+#[test]
+fn software_windows_are_not_see_through() {
+    let server = XServer::start();
+    let patient = Patient::at(&server);
+    let environment = patient.healthy_environment();
+    let set = |mode: &str| {
+        let script = "echo ${XLIB_SKIP_ARGB_VISUALS:-unset}";
+        let answer = patient.run(["run", environment.to_str().unwrap(), "--opengl", mode, "--", "sh", "-c", script]);
+        answer.assert_status(0);
+        answer.stdout().trim().to_owned()
+    };
+    assert_eq!((set("software"), set("container")), ("1".to_owned(), "unset".to_owned()));
+}
+
 #[test]
 fn exit_statuses_are_exact() {
     let patient = Patient::new();

@@ -136,3 +136,19 @@ fn a_healthy_server_gives_no_x_finding_above_info() {
     assert!(!bad.iter().any(|id| id.starts_with("x11-") || id.starts_with("gl-")), "{bad:?}\n{}", answer.all());
     assert_eq!(document["facts"]["x11"]["connection"]["state"], "connected");
 }
+
+#[test]
+fn without_the_program_xauth() {
+    let server = XServer::start();
+    let mut patient = Patient::at(&server);
+    let environment = patient.healthy_environment();
+    let (document, answer) = patient.diagnose([&environment]);
+    assert!(!ids(&document).contains(&"x11-xauth-missing"), "{}", answer.all());
+    let programs = patient.home().join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    // What the lab itself needs to start a program as its user.
+    std::os::unix::fs::symlink("/usr/bin/setpriv", programs.join("setpriv")).unwrap();
+    patient.set("PATH", programs.to_str().unwrap());
+    let (document, answer) = patient.diagnose([&environment]);
+    assert!(ids(&document).contains(&"x11-xauth-missing"), "{}", answer.all());
+}

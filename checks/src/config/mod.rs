@@ -11,6 +11,7 @@ mod image_key;
 mod keys;
 pub(crate) mod layers;
 mod layout;
+mod links;
 mod mounts;
 mod opengl;
 pub mod python_format;
@@ -33,6 +34,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &image_key::CHECK,
     &keys::CHECK,
     &layout::CHECK,
+    &links::CHECK,
     &mounts::CHECK,
     &opengl::CHECK,
     &shared::CHECK,

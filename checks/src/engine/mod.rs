@@ -5,6 +5,7 @@ mod fuse;
 mod leftover;
 mod missing;
 mod nested;
+mod settings;
 mod setuid;
 mod silent;
 mod user_namespaces;
@@ -21,6 +22,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &silent::CHECK,
     &fuse::CHECK,
     &missing::CHECK,
+    &settings::CHECK,
     &setuid::CHECK,
     &user_namespaces::CHECK,
     &version::CHECK,
@@ -109,6 +111,7 @@ pub(super) mod tests {
             helpers: ["squashfuse", "squashfuse_ll", "fusermount3", "unsquashfs", "fuse-overlayfs", "fuse2fs"]
                 .map(str::to_owned)
                 .into(),
+            settings: Some(crate::facts::EngineSettings::default()),
             ..Engines::default()
         }
     }

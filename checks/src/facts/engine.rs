@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -30,8 +31,24 @@ pub struct Engines {
     pub dev_fuse: Option<bool>,
     /// Helpers found on PATH or where the engine keeps them: `squashfuse`, `squashfuse_ll`, `fusermount3`, `unsquashfs`, `fuse-overlayfs`, `fuse2fs`.
     pub helpers: Vec<String>,
+    /// What the administrator set in the configuration of Apptainer or Singularity; `None` when there is no such engine, or when its
+    /// configuration was not found.
+    pub settings: Option<EngineSettings>,
     /// Why a field above is `None`.
     pub unknown: Unknowns,
+}
+
+/// The configuration of Apptainer or Singularity (`apptainer.conf`), as far as it changes what a start does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EngineSettings {
+    /// The file.
+    #[serde(serialize_with = "super::lossy::path")]
+    pub config: PathBuf,
+    /// The directives that are judged and that the file has, such as `user bind control`, with their values.
+    pub values: BTreeMap<String, String>,
+    /// Lines that give a directive a value which the engine refuses, as `line 12: allow setuid = maybe`.
+    pub invalid: Vec<String>,
 }
 
 /// The kinds of engine.

@@ -50,9 +50,23 @@ pub struct Environment {
     pub overlay: Option<bool>,
     /// Variables of the host that the configuration refers to (`$NAME`, `${NAME}`), and whether each is set.
     pub referenced_variables: BTreeMap<String, bool>,
+    /// Directories that casa_distro mounts into every container and passes over here, because they are links.
+    pub linked_directories: Vec<LinkedDirectory>,
     /// Files that look like configuration of this environment or user and that casa_distro 3.x never reads.
     #[serde(serialize_with = "super::lossy::list")]
     pub unread_files: Vec<PathBuf>,
+}
+
+/// A directory of the root, such as `/home`, that is a link to another place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LinkedDirectory {
+    /// Its path.
+    #[serde(serialize_with = "super::lossy::path")]
+    pub path: PathBuf,
+    /// Where it leads in the end.
+    #[serde(serialize_with = "super::lossy::path")]
+    pub target: PathBuf,
 }
 
 /// A configuration file as it was read.

@@ -55,6 +55,27 @@ pub type GlProbe = ChildRun<GlResult>;
 /// A probe of Vulkan.
 pub type VulkanProbe = ChildRun<VulkanResult>;
 
+/// A look at NVIDIA's management library.
+pub type NvmlProbe = ChildRun<NvmlResult>;
+
+/// What NVIDIA's management library (NVML) says. It asks the kernel's driver, as every program of NVIDIA does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct NvmlResult {
+    /// Why the library could not be asked at all: it cannot be loaded, or lacks a function.
+    pub error: Option<GlError>,
+    /// What `nvmlInit_v2` returned, 0 when all is well (nvml.h, `nvmlReturn_t`).
+    pub code: Option<u32>,
+    /// That code in the library's own words.
+    pub message: Option<String>,
+    /// Version of the driver, as the kernel tells it to the library.
+    pub driver_version: Option<String>,
+    /// Version of the library.
+    pub library_version: Option<String>,
+    /// How many cards it has.
+    pub devices: Option<u32>,
+}
+
 /// What a GL probe found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -19,6 +19,7 @@ mod ssh;
 mod ssh_setup;
 mod storage;
 mod virtualbox;
+mod windows;
 mod wsl;
 mod x11;
 mod xquartz;
@@ -43,6 +44,7 @@ pub use ssh::*;
 pub use ssh_setup::*;
 pub use storage::*;
 pub use virtualbox::*;
+pub use windows::*;
 pub use wsl::*;
 pub use x11::*;
 pub use xquartz::*;
@@ -80,6 +82,8 @@ pub struct Facts {
     pub vulkan: Option<VulkanProbe>,
     /// Graphics cards, kernel drivers and device nodes, read from files.
     pub gpu: Option<Gpu>,
+    /// NVIDIA's management library, where any part of NVIDIA's driver is.
+    pub nvml: Option<NvmlProbe>,
     /// The ssh agent.
     pub ssh_agent: Option<SshAgent>,
     /// keychain's files, the shell's start-up files, keys by name.
@@ -98,6 +102,8 @@ pub struct Facts {
     pub virtualbox: Option<VirtualBox>,
     /// The OpenGL modes, tried out; `None` unless that was asked for.
     pub measurements: Option<Measurements>,
+    /// Windows, seen from Windows itself.
+    pub windows: Option<Windows>,
     /// The plug-ins of this site, which were given all of the above.
     pub plugins: Option<Plugins>,
 }
@@ -130,6 +136,8 @@ pub enum ProbeId {
     Vulkan,
     /// [`Facts::gpu`].
     Gpu,
+    /// [`Facts::nvml`].
+    Nvml,
     /// [`Facts::ssh_agent`].
     SshAgent,
     /// [`Facts::ssh_setup`].
@@ -146,6 +154,8 @@ pub enum ProbeId {
     Wsl,
     /// [`Facts::virtualbox`].
     Virtualbox,
+    /// [`Facts::windows`].
+    Windows,
     /// [`Facts::plugins`].
     Plugins,
 }
@@ -165,6 +175,7 @@ impl ProbeId {
         Self::EglSurfaceless,
         Self::Vulkan,
         Self::Gpu,
+        Self::Nvml,
         Self::SshAgent,
         Self::SshSetup,
         Self::SomaWorkflow,
@@ -173,6 +184,7 @@ impl ProbeId {
         Self::Xquartz,
         Self::Wsl,
         Self::Virtualbox,
+        Self::Windows,
         Self::Plugins,
     ];
 
@@ -192,6 +204,7 @@ impl ProbeId {
             Self::EglSurfaceless => "egl_surfaceless",
             Self::Vulkan => "vulkan",
             Self::Gpu => "gpu",
+            Self::Nvml => "nvml",
             Self::SshAgent => "ssh_agent",
             Self::SshSetup => "ssh_setup",
             Self::SomaWorkflow => "soma_workflow",
@@ -200,6 +213,7 @@ impl ProbeId {
             Self::Xquartz => "xquartz",
             Self::Wsl => "wsl",
             Self::Virtualbox => "virtualbox",
+            Self::Windows => "windows",
             Self::Plugins => "plugins",
         }
     }

@@ -17,6 +17,8 @@ pub struct X11 {
     pub cookies: Vec<CookieFile>,
     /// The displays whose sockets stand in `/tmp/.X11-unix`, such as `:0`; that nobody listens on one of them is possible.
     pub local_displays: Vec<String>,
+    /// Whether the program xauth is on PATH, which casa_distro starts before every program with windows.
+    pub xauth: Option<bool>,
     /// User id of the owner of the socket of a local display: the user who runs its server, or root.
     pub socket_owner: Option<u32>,
 }

@@ -1,11 +1,14 @@
 //! Checks of the family "nvidia": from the card over the kernel's driver and its device nodes to what reaches the container.
 //!
-//! Everything rests on files: NVIDIA's own tools load the driver, which may hang in the kernel after an error of the card.
+//! Everything but one check rests on files: NVIDIA's own tools load the driver, which may hang in the kernel after an error of the
+//! card. The management library is asked in a child with a deadline, and its answer is a second opinion.
 
 mod cdi;
 mod devices;
 mod driver;
 mod flag;
+mod libraries;
+mod management;
 mod manifests;
 pub(crate) mod request;
 mod versions;
@@ -13,13 +16,22 @@ mod versions;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use self::management::fails as driver_fails;
 use crate::check::{Check, Outcome};
 use crate::facts::{Engine, EngineKind, Facts, Gpu, Nvidia};
 use crate::image::{environment, setting};
 
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] =
-    &[&cdi::CHECK, &devices::CHECK, &driver::CHECK, &flag::CHECK, &manifests::CHECK, &versions::CHECK];
+pub(crate) static CHECKS: &[&Check] = &[
+    &cdi::CHECK,
+    &devices::CHECK,
+    &driver::CHECK,
+    &flag::CHECK,
+    &libraries::CHECK,
+    &management::CHECK,
+    &manifests::CHECK,
+    &versions::CHECK,
+];
 
 /// NVIDIA's number as a maker of PCI devices.
 const VENDOR: &str = "0x10de";

@@ -3,6 +3,7 @@
 //! What is right is casa_distro's own recipe: no sound on a Mac, the graphics controller VMSVGA with 3D acceleration and 128 MB. A
 //! machine that is not known to be one of BrainVISA is never spoken of as wrong.
 
+mod acceleration;
 mod audio;
 mod graphics;
 mod shared_folders;
@@ -13,7 +14,7 @@ use crate::finding::{Finding, Severity};
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] =
-    &[&graphics::CONTROLLER_CHECK, &graphics::MEMORY_CHECK, &shared_folders::CHECK, &audio::CHECK];
+    &[&acceleration::CHECK, &graphics::CONTROLLER_CHECK, &graphics::MEMORY_CHECK, &shared_folders::CHECK, &audio::CHECK];
 
 /// VirtualBox, or how a check ends without it.
 fn virtualbox(facts: &Facts) -> Result<&VirtualBox, Outcome> {

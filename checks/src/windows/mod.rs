@@ -2,6 +2,8 @@
 
 mod display;
 mod graphics;
+mod mesa;
+mod native;
 mod shared_memory;
 mod version;
 
@@ -9,8 +11,11 @@ use crate::check::{Check, Outcome};
 use crate::facts::{Connection, DisplayLine, Environment, Facts, Wsl};
 use crate::image::{environment, setting};
 
+pub use self::mesa::crashes as mesa_crashes;
+
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] = &[&display::CHECK, &graphics::CHECK, &shared_memory::CHECK, &version::CHECK];
+pub(crate) static CHECKS: &[&Check] =
+    &[&native::CHECK, &display::CHECK, &graphics::CHECK, &mesa::CHECK, &shared_memory::CHECK, &version::CHECK];
 
 /// Why the X server cannot be reached, when a check of this family tells it: then it needs no second alarm.
 pub(crate) fn explains(facts: &Facts) -> Option<&'static str> {
@@ -129,13 +134,13 @@ mod tests {
         let mut facts = alone(healthy());
         let run = ProbeRun { end: ProbeEnd::Skipped, reason: Some("this is not WSL".into()), duration_ms: 0 };
         facts.probes.insert(ProbeId::Wsl, run);
-        for check in CHECKS {
+        for check in CHECKS.iter().filter(|check| check.needs.contains(&ProbeId::Wsl)) {
             assert_eq!(check.judge(&facts), Outcome::Skipped("this is not WSL".into()), "{}", check.id);
         }
         assert_eq!(explains(&facts), None);
         let mut facts = alone(healthy());
         facts.session = Some(Session { inside_container: Some("docker".into()), ..Session::default() });
-        for check in CHECKS {
+        for check in CHECKS.iter().filter(|check| check.needs.contains(&ProbeId::Wsl)) {
             assert!(matches!(check.judge(&facts), Outcome::Skipped(_)), "{}", check.id);
         }
     }

@@ -14,7 +14,7 @@ pub(super) static CHECK: Check = Check {
     run,
 };
 
-static VERSION_1: FindingKind = FindingKind {
+pub(super) static VERSION_1: FindingKind = FindingKind {
     id: "wsl-version-1",
     code: "CD0603",
     severity: Severity::Error,

@@ -12,12 +12,14 @@ mod other_user;
 mod sight;
 mod trust;
 mod unreachable;
+mod xauth;
 
 use crate::check::{Check, Outcome};
 use crate::facts::{Connection, Facts, X11, XServer};
 
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] = &[&access::CHECK, &connection::CHECK, &glx::CHECK, &isolation::CHECK, &trust::CHECK];
+pub(crate) static CHECKS: &[&Check] =
+    &[&access::CHECK, &connection::CHECK, &glx::CHECK, &isolation::CHECK, &trust::CHECK, &xauth::CHECK];
 
 /// The server that let us in, with everything else that the probe saw; else how a check ends that needs one.
 fn server(facts: &Facts) -> Result<(&X11, &XServer), Outcome> {

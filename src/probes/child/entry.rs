@@ -34,6 +34,7 @@ const PROBES: &[Probe] = &[
             Ok(Value::Null)
         },
     },
+    Probe { name: graphics::NVML_PROBE, run: |trail, _| serde_json::to_value(graphics::child::nvml(trail)) },
     Probe { name: image::CONTENTS_PROBE, run: |_, args| serde_json::to_value(image::read_contents_in_child(args)) },
     Probe { name: "vulkan", run: |trail, _| serde_json::to_value(graphics::child::vulkan(trail)) },
     #[cfg(test)]

@@ -3,6 +3,7 @@
 pub(crate) mod docker;
 mod kernel;
 mod programs;
+mod settings;
 mod setuid;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,14 @@ pub(crate) fn probe(context: &Context, container_type: impl FnOnce() -> Option<S
         let name = look.engine.kind.program();
         engines.unknown.extend(look.unknown.into_iter().map(|(field, reason)| (format!("{name}.{field}"), reason)));
         engines.found.push(look.engine);
+    }
+    let of_sif = |engine: &&Engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity);
+    // casa_distro takes Apptainer before Singularity.
+    if let Some(program) = engines.found.iter().filter(of_sif).min_by_key(|engine| engine.kind != EngineKind::Apptainer) {
+        match settings::settings(host, &program.path) {
+            Ok(settings) => engines.settings = Some(settings),
+            Err(reason) => drop(engines.unknown.insert("settings".to_owned(), reason)),
+        }
     }
     if cfg!(target_os = "linux") {
         kernel::look(host, &folders, limit, &mut engines);

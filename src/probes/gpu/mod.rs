@@ -4,7 +4,7 @@ mod cdi;
 mod job;
 pub(super) mod ld_cache;
 mod nvidia;
-mod settings;
+pub(super) mod settings;
 mod system;
 
 use std::path::{Path, PathBuf};

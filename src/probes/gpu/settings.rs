@@ -35,7 +35,7 @@ pub(super) fn settings(host: &dyn Host) -> Option<NvSettings> {
 
 /// Where an engine's configuration stands, as the program's own place tells: `/usr` has it in `/etc`, every other prefix in its
 /// own `etc`.
-fn directories(program: &Path) -> Vec<PathBuf> {
+pub(in crate::probes) fn directories(program: &Path) -> Vec<PathBuf> {
     let prefix = program.parent().and_then(Path::parent).filter(|prefix| *prefix != Path::new("/usr") && *prefix != Path::new("/"));
     let roots = prefix.map(|prefix| prefix.join("etc")).into_iter().chain(["/etc".into(), "/usr/local/etc".into()]);
     roots.flat_map(|root| ["apptainer", "singularity"].map(|name| root.join(name))).collect()

@@ -3,7 +3,7 @@
 
 use std::ffi::{OsString, c_int};
 
-use casa_doctor_checks::facts::{GlError, GlResult, VulkanResult};
+use casa_doctor_checks::facts::{GlError, GlResult, NvmlResult, VulkanResult};
 
 use crate::probes::child::Trail;
 
@@ -21,6 +21,11 @@ pub(crate) fn leave() -> ! {
 /// A call that failed, in the form of the facts.
 pub(super) fn failed(call: impl Into<String>, message: impl std::fmt::Display) -> GlError {
     GlError { call: call.into(), message: message.to_string() }
+}
+
+/// The child of [`super::probe_nvml`].
+pub(crate) fn nvml(trail: &Trail) -> NvmlResult {
+    super::nvml::probe(trail)
 }
 
 /// The child of [`super::probe_vulkan`].

@@ -11,6 +11,8 @@ mod draw;
 mod egl;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod glx;
+#[cfg(unix)]
+mod nvml;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod scene;
 #[cfg(all(test, target_os = "linux"))]
@@ -27,7 +29,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use casa_doctor_checks::facts::{ChildEnd, ChildRun, Draw, Facts, GlContext, GlProbe, ProbeId, VulkanProbe};
+use casa_doctor_checks::facts::{ChildEnd, ChildRun, Draw, Facts, GlContext, GlProbe, NvmlProbe, ProbeId, VulkanProbe};
 use casa_doctor_checks::renderer::{RendererClass, classify};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -84,6 +86,9 @@ const WORTH_WAITING: Duration = Duration::from_millis(500);
 /// The hidden probe of [`probe_together`].
 pub(crate) const TOGETHER_PROBE: &str = "graphics-together";
 
+/// The hidden probe of [`probe_nvml`].
+pub(crate) const NVML_PROBE: &str = "nvml";
+
 /// Which part of the limit several tests in one process may use up before each is asked alone in what is left.
 const TOGETHER_PART: u32 = 8;
 
@@ -130,6 +135,11 @@ pub(crate) fn probe_alone(context: &Context, test: ProbeId, authority: Option<&P
         }
         _ => Seen::Gl(gl_probe(context, name(test), authority)),
     }
+}
+
+/// NVIDIA's management library, in a process of its own: a card that has stopped answering may hold it for ever.
+pub(crate) fn probe_nvml(context: &Context) -> NvmlProbe {
+    children::run(context, NVML_PROBE, &[], &[])
 }
 
 /// Several tests in one process, which costs much less than one process for each. Gives the answers that leave no question open;

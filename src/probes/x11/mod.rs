@@ -13,6 +13,7 @@ mod search;
 mod server;
 mod timed;
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,8 @@ pub(crate) fn probe(context: &Context) -> (X11, Option<Held>) {
     let host = &context.host;
     let reserve = (context.limit / RESERVE_PART).min(RESERVE_LIMIT);
     let deadline = Instant::now() + context.limit.saturating_sub(reserve);
-    let mut facts = X11 { local_displays: local_displays(host.as_ref()), ..X11::default() };
+    let xauth = Some(host.which(OsStr::new("xauth")).is_some());
+    let mut facts = X11 { local_displays: local_displays(host.as_ref()), xauth, ..X11::default() };
 
     let Some(text) = host.env("DISPLAY").filter(|text| !text.is_empty()) else { return (facts, None) };
     let hostname = hostname(host.as_ref());

@@ -4,7 +4,7 @@
 
 mod preferences;
 mod server;
-mod tcp;
+pub(super) mod tcp;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::host::{Address, Host};
 const HELLO: [u8; 12] = [b'l', 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Connects to the display's port of this machine, without a cookie.
-pub(super) fn ask(host: &dyn Host, number: u16, limit: Duration) -> XquartzTcp {
+pub(in crate::probes) fn ask(host: &dyn Host, number: u16, limit: Duration) -> XquartzTcp {
     let Some(port) = number.checked_add(6000) else { return XquartzTcp::NotTried };
     let address = Address::Tcp { host: "127.0.0.1".to_owned(), port };
     match host.connect(&address, limit) {

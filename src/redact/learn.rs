@@ -115,7 +115,10 @@ impl Learner {
         match value {
             Value::Object(map) => {
                 let decisions = map.get("casa_doctor").and_then(|own| own.get("decisions")).and_then(Value::as_object);
-                decisions.into_iter().flat_map(|decisions| decisions.keys()).for_each(|machine| self.host(machine));
+                // What cannot be a machine's name (RFC 1123, and the underscore that some have) is a text like any other.
+                let is_name = |key: &&String| key.chars().all(|c| c.is_alphanumeric() || ".-_".contains(c));
+                let machines = decisions.into_iter().flat_map(|decisions| decisions.keys()).filter(is_name);
+                machines.for_each(|machine| self.host(machine));
                 map.values().for_each(|value| self.deciding_machines(value));
             }
             Value::Array(list) => list.iter().for_each(|value| self.deciding_machines(value)),

@@ -65,10 +65,10 @@ mod tests {
 
     #[test]
     fn a_file_is_seen_from_the_directory_of_the_job() {
-        let place = Place { file: "/work/repository/e/x.json", line: 1, column: None };
-        assert_eq!(place.below(Some("/work/repository")), Some("e/x.json"));
-        assert_eq!(place.below(Some("/work/repository/")), Some("e/x.json"));
-        for other in [None, Some("/work/repo"), Some("/other"), Some("/work/repository/e/x.json")] {
+        let place = Place { file: "/builds/repository/e/x.json", line: 1, column: None };
+        assert_eq!(place.below(Some("/builds/repository")), Some("e/x.json"));
+        assert_eq!(place.below(Some("/builds/repository/")), Some("e/x.json"));
+        for other in [None, Some("/builds/repo"), Some("/other"), Some("/builds/repository/e/x.json")] {
             assert_eq!(place.below(other), None, "{other:?}");
         }
         assert_eq!(place.below(Some("/")), Some("work/repository/e/x.json"));

@@ -107,6 +107,10 @@ impl Learner {
         private.names.iter().for_each(|name| self.real_name(name));
         private.hosts.iter().for_each(|host| self.host(host));
         private.domains.iter().for_each(|domain| self.domain(domain));
+        // Together they are cut at a dot, too, although nobody told them as one name.
+        for host in private.hosts.iter().filter(|host| !host.contains('.')) {
+            private.domains.iter().for_each(|domain| self.host(&format!("{host}.{}", domain.trim_matches('.'))));
+        }
         private.serials.iter().for_each(|serial| self.word(Kind::Serial, serial, Edges::Word));
     }
 
@@ -192,7 +196,8 @@ impl Learner {
     }
 
     fn user(&mut self, name: &str) {
-        if name.is_empty() || matches!(name, "root" | "nobody") || patterns::is_stand_in(name) {
+        // The user database takes no colon, and the path of a home no slash: such a text is no name, and is treated as any other.
+        if name.is_empty() || name.contains([':', '/']) || matches!(name, "root" | "nobody") || patterns::is_stand_in(name) {
             return;
         }
         let stand_in = self.stand_ins.of(Kind::User, name);

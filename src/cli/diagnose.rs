@@ -185,7 +185,10 @@ fn ask_plugins(host: &Arc<dyn Host>, options: &Options, facts: &mut Facts, selec
         return plugins::leave_out(facts, "no plug-in was asked for");
     }
     plugins::ask(&context(host, options), facts, deadline, |name| selection.wants_plugin(name));
-    *facts = hide_secrets(std::mem::take(facts));
+    // What was seen before is searched already.
+    if facts.plugins.as_ref().is_some_and(|plugins| !plugins.found.is_empty()) {
+        *facts = hide_secrets(std::mem::take(facts));
+    }
 }
 
 /// Looks at this machine and judges it, after trying the OpenGL modes out where that is wanted.

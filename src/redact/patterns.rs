@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::{Regex, RegexSet};
 
@@ -16,6 +16,9 @@ struct Pattern {
     kind: Kind,
     /// Whether what has this shape is a secret, which enters no fact.
     secret: bool,
+    /// What a text must hold, in small letters, for the expression to match: of each list one sign. An expression is compiled
+    /// when such a text comes; a healthy machine has none for most of them.
+    signs: &'static [&'static [&'static str]],
     expression: &'static str,
     /// Whether a match is what it looks like.
     counts: fn(&Match<'_>) -> bool,
@@ -33,30 +36,44 @@ struct Match<'a> {
 }
 
 const fn shape(kind: Kind, expression: &'static str, counts: fn(&Match<'_>) -> bool) -> Pattern {
-    Pattern { kind, secret: false, expression, counts }
+    Pattern { kind, secret: false, signs: &[], expression, counts }
 }
 
-const fn secret(expression: &'static str, counts: fn(&Match<'_>) -> bool) -> Pattern {
-    Pattern { kind: Kind::Key, secret: true, expression, counts }
+const fn secret(signs: &'static [&'static [&'static str]], expression: &'static str, counts: fn(&Match<'_>) -> bool) -> Pattern {
+    Pattern { kind: Kind::Key, secret: true, signs, expression, counts }
 }
+
+/// In the names of secrets: those of [`is_secret_name`], and those that stand before a colon.
+const NAMES: &[&str] = &["token", "key", "secret", "passw", "cookie", "credential"];
+const TITLES: &[&str] = &["passw", "passphrase", "token", "secret", "cookie", "api", "authori"];
 
 static PATTERNS: &[Pattern] = &[
-    secret(r"(?s)(?P<v>-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)[A-Z ]*-----.*?(?:-----END [A-Z0-9 ]*-----|\z))", always),
     secret(
+        &[&["-----begin"]],
+        r"(?s)(?P<v>-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)[A-Z ]*-----.*?(?:-----END [A-Z0-9 ]*-----|\z))",
+        always,
+    ),
+    secret(
+        &[&["gh", "glpat-", "xox", "sk-", "akia", "hf_", "npm_", "pypi-", "eyj"], &["_", "-", "akia", "."]],
         r"\b(?P<v>gh[pousr]_[A-Za-z0-9]{12,}|github_pat_\w{12,}|glpat-[\w-]{12,}|xox[abeprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{12,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?)",
         always,
     ),
-    secret(r"[A-Za-z0-9]://(?P<v>[^\s@/]*:[^\s]*)@", always),
-    secret(r"(?i)\b(?:bearer|basic)\s+(?P<v>[A-Za-z0-9._~+/=-]{8,})", |found| found.value.bytes().any(|b| b.is_ascii_digit())),
-    secret(r#"(?P<n>[A-Za-z_][\w.-]*)\\?["']?\s?[=]\s?\\?(?P<v>"[^"]*"|'[^']*'|[^\s"'`,;&]+)"#, |found| {
+    secret(&[&["://"], &["@"]], r"[A-Za-z0-9]://(?P<v>[^\s@/]*:[^\s]*)@", always),
+    secret(&[&["bearer", "basic"]], r"(?i)\b(?:bearer|basic)\s+(?P<v>[A-Za-z0-9._~+/=-]{8,})", |found| {
+        found.value.bytes().any(|b| b.is_ascii_digit())
+    }),
+    secret(&[&["="], NAMES], r#"(?P<n>[A-Za-z_][\w.-]*)\\?["']?\s?[=]\s?\\?(?P<v>"[^"]*"|'[^']*'|[^\s"'`,;&]+)"#, |found| {
         is_secret_name(found.name) && !is_harmless_value(found.value)
     }),
     secret(
+        &[&[":"], TITLES],
         r#"(?i)(?P<n>passwords?|passwd|passphrase|token|secret|cookie|api[_-]?key|authori[sz]ation)\\?["']?:\s*\\?["']?(?P<v>[^\s"'`,;]{6,})"#,
         |found| found.value.bytes().any(|b| !b.is_ascii_lowercase()) && !is_harmless_value(found.value),
     ),
-    secret(r"(?i)MIT-MAGIC-COOKIE-1\W+(?P<v>[0-9a-f]{16,})", always),
-    secret(r"(?i)--[\w-]*(?:password|token|secret|cookie|api-?key)[= ](?P<v>[^\s]+)", |found| !is_harmless_value(found.value)),
+    secret(&[&["mit-magic-cookie-1"]], r"(?i)MIT-MAGIC-COOKIE-1\W+(?P<v>[0-9a-f]{16,})", always),
+    secret(&[&["--"], TITLES], r"(?i)--[\w-]*(?:password|token|secret|cookie|api-?key)[= ](?P<v>[^\s]+)", |found| {
+        !is_harmless_value(found.value)
+    }),
     shape(Kind::Key, r"\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-[\w-]+|sk-[\w@.-]+)\s+(?P<v>[0-9A-Za-z+/=]{20,})", always),
     shape(Kind::Key, r"\b(?P<v>SHA256:[A-Za-z0-9+/]{20,43}=?)", always),
     shape(Kind::Key, r"(?i)(?:^|[^0-9a-z])(?P<v>(?:[0-9a-f]{2}:){15}[0-9a-f]{2})\b", always),
@@ -131,39 +148,9 @@ impl Compiled {
 }
 
 static ALL: LazyLock<Compiled> = LazyLock::new(|| Compiled::of(PATTERNS.iter().collect()));
-/// Those of secrets alone: every diagnosis looks for them, and the others would cost it more than a probe.
-static SECRETS: LazyLock<Compiled> = LazyLock::new(|| Compiled::of(PATTERNS.iter().filter(|pattern| pattern.secret).collect()));
-
-/// A text with a secret holds one of these, in small letters.
-const SIGNS: &[&str] = &[
-    "://",
-    "-----begin",
-    "akia",
-    "api",
-    "authori",
-    "basic",
-    "bearer",
-    "cookie",
-    "credential",
-    "eyj",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "glpat-",
-    "hf_",
-    "key",
-    "npm_",
-    "passw",
-    "passphrase",
-    "pypi-",
-    "secret",
-    "sk-",
-    "token",
-    "xox",
-];
+/// Those of secrets alone, each compiled when it is needed: every diagnosis looks for them.
+static SECRETS: LazyLock<Vec<(&Pattern, OnceLock<Regex>)>> =
+    LazyLock::new(|| PATTERNS.iter().filter(|pattern| pattern.secret).map(|pattern| (pattern, OnceLock::new())).collect());
 
 /// Compiles an expression of this module.
 pub(super) fn regex(expression: &str) -> Regex {
@@ -202,10 +189,14 @@ pub(super) fn find(text: &str, place: &Place<'_>) -> Vec<Found> {
 /// Where the secrets are, sorted.
 pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
     let small = text.to_ascii_lowercase();
-    if !SIGNS.iter().any(|sign| small.contains(sign)) {
-        return Vec::new();
+    let mut found = Vec::new();
+    for (pattern, regex) in SECRETS.iter() {
+        if pattern.signs.iter().all(|signs| signs.iter().any(|sign| small.contains(sign))) {
+            let regex = regex.get_or_init(|| self::regex(pattern.expression));
+            gather(pattern, regex, text, &Place::default(), &mut found);
+        }
     }
-    let mut ranges: Vec<_> = search(&SECRETS, text, &Place::default()).into_iter().map(|found| found.range).collect();
+    let mut ranges: Vec<_> = found.into_iter().map(|found| found.range).collect();
     ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
     ranges
 }
@@ -217,22 +208,26 @@ fn search(compiled: &Compiled, text: &str, place: &Place<'_>) -> Vec<Found> {
     }
     let mut all = Vec::new();
     for index in compiled.set.matches(text) {
-        let pattern = compiled.patterns[index];
-        for captures in compiled.each[index].captures_iter(text) {
-            let Some(value) = captures.name("v") else { continue };
-            let name = captures.name("n").map_or("", |name| name.as_str());
-            if (pattern.counts)(&Match {
-                value: value.as_str(),
-                name,
-                place,
-                before: &text[..value.start()],
-                rest: &text[value.end()..],
-            }) {
-                all.push(Found { kind: pattern.kind, range: value.range(), secret: pattern.secret });
-            }
-        }
+        gather(compiled.patterns[index], &compiled.each[index], text, place, &mut all);
     }
     all
+}
+
+/// Adds what a pattern finds in a text.
+fn gather(pattern: &Pattern, regex: &Regex, text: &str, place: &Place<'_>, all: &mut Vec<Found>) {
+    for captures in regex.captures_iter(text) {
+        let Some(value) = captures.name("v") else { continue };
+        let name = captures.name("n").map_or("", |name| name.as_str());
+        if (pattern.counts)(&Match {
+            value: value.as_str(),
+            name,
+            place,
+            before: &text[..value.start()],
+            rest: &text[value.end()..],
+        }) {
+            all.push(Found { kind: pattern.kind, range: value.range(), secret: pattern.secret });
+        }
+    }
 }
 
 fn always(_: &Match<'_>) -> bool {
@@ -293,6 +288,43 @@ mod tests {
         all.sort();
         all.dedup();
         all
+    }
+
+    #[test]
+    fn the_signs_of_a_secret_stand_in_every_text_that_holds_it() {
+        for text in [
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----",
+            "ghp_abcdefghijklmnop1234",
+            "gho_abcdefghijklmnop1234",
+            "github_pat_abcdefghijklmnop",
+            "glpat-abcdefghijklmnop",
+            "xoxb-1234567890-abc",
+            "sk-abcdefghijklmnop1234",
+            "AKIA2ABCDEFGHIJKLMNO",
+            "hf_abcdefghijklmnop",
+            "npm_abcdefghijklmnop1234",
+            "pypi-abcdefghijklmnop1234",
+            "eyJhbGciOiJI.eyJzdWIi.abc",
+            "https://me:p@ss/w@proxy.example.org/",
+            "Authorization: Bearer abcdefgh1",
+            "authorization: basic abcdefgh1",
+            "MY_TOKEN=abc-def",
+            "MY_CREDENTIALS = 'abc def'",
+            "API_KEY=abc",
+            "password: hunter2",
+            "passphrase: Hunter22",
+            "api-key: 1234567",
+            "MIT-MAGIC-COOKIE-1  0123456789abcdef0123456789abcdef",
+            "--docker-password abc",
+            "--api-key=abc",
+        ] {
+            let of_all: Vec<_> =
+                find(text, &Place::default()).into_iter().filter(|found| found.secret).map(|found| found.range).collect();
+            let mut of_all = of_all;
+            of_all.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+            assert!(!of_all.is_empty(), "{text}");
+            assert_eq!(secrets(text), of_all, "{text}");
+        }
     }
 
     #[test]

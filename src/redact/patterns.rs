@@ -301,7 +301,7 @@ mod tests {
             "xoxb-1234567890-abc",
             "sk-abcdefghijklmnop1234",
             "AKIA2ABCDEFGHIJKLMNO",
-            "hf_abcdefghijklmnop",
+            "hf_abcdefgh1jklmnop",
             "npm_abcdefghijklmnop1234",
             "pypi-abcdefghijklmnop1234",
             "eyJhbGciOiJI.eyJzdWIi.abc",

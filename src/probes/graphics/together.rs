@@ -18,14 +18,15 @@ pub(super) fn run(trail: &'static Trail, tests: &[OsString]) {
     thread::scope(|scope| {
         scope.spawn(|| {
             draw::wait_for_a_driver();
+            // First what does not wait for the drawing of the other thread.
+            if wanted("vulkan") {
+                tell(trail, "vulkan", || vulkan::probe(trail));
+            }
             if wanted("egl-surfaceless") {
                 tell(trail, "egl-surfaceless", || egl::surfaceless(trail, Wish::Triangle));
             }
             if wanted("egl-device") {
                 tell(trail, "egl-device", || egl::devices(trail, Wish::Triangle));
-            }
-            if wanted("vulkan") {
-                tell(trail, "vulkan", || vulkan::probe(trail));
             }
         });
         if wanted("glx") {

@@ -71,6 +71,6 @@ mod tests {
         for other in [None, Some("/builds/repo"), Some("/other"), Some("/builds/repository/e/x.json")] {
             assert_eq!(place.below(other), None, "{other:?}");
         }
-        assert_eq!(place.below(Some("/")), Some("work/repository/e/x.json"));
+        assert_eq!(place.below(Some("/")), Some("builds/repository/e/x.json"));
     }
 }

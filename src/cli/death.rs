@@ -12,6 +12,7 @@ use casa_doctor_checks::log::{self, Diagnosis};
 use crate::catalog::{Catalog, Selection};
 use crate::judge;
 use crate::launch::Plan;
+use crate::redact::hide_secrets;
 
 /// A program that ends this soon did not get far: what is wrong with the machine may be why.
 const SOON: Duration = Duration::from_secs(10);
@@ -47,6 +48,8 @@ impl Death {
 }
 
 /// The diagnosis, in lines; `None` where there is nothing to say.
+///
+/// The facts are told in parts, so secrets are hidden first; that takes time, and most programs end well.
 pub(super) fn explain(facts: &Facts, death: &Death) -> Option<String> {
     if death.was_asked_to {
         return None;
@@ -58,7 +61,7 @@ pub(super) fn explain(facts: &Facts, death: &Death) -> Option<String> {
     if death.status == 0 || death.took > SOON || (death.started && death.command.is_empty()) {
         return None;
     }
-    from_facts(facts, death)
+    from_facts(&hide_secrets(facts.clone()), death)
 }
 
 /// What its own words say.

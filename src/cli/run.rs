@@ -21,7 +21,6 @@ use crate::recommend::decision::without_stock;
 use crate::recommend::memory::Recall;
 use crate::recommend::situation::{NvidiaPath, nvidia_path};
 use crate::recommend::{OpenGl, predict};
-use crate::redact::hide_secrets;
 use crate::report::{ExitStatus, json};
 
 /// Probes without which no launch is worked out. The others cost more than they tell, or are asked for by a mode.
@@ -69,7 +68,7 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
         }
     }
     let started = Instant::now();
-    let of = |death: Death| if explains { death::explain(&hide_secrets(facts.clone()), &death) } else { None };
+    let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
     match launch::launch(host, plan) {
         Ok(launch::Ended { status, stderr, by_signal }) => {
             let death = Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(plan, started.elapsed()) };

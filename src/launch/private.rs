@@ -139,9 +139,11 @@ fn sweep(host: &dyn Host, parent: &Path) {
 }
 
 fn is_ours(host: &dyn Host, path: &Path, name: &OsStr) -> bool {
-    let uid = host.identity().uid;
+    // The name first: a directory of temporary files may have thousands of entries.
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
-        && host.symlink_metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Directory && Some(metadata.uid) == uid)
+        && host
+            .symlink_metadata(path)
+            .is_ok_and(|metadata| metadata.kind == FileKind::Directory && Some(metadata.uid) == host.identity().uid)
 }
 
 /// Removes the container that a killed run has left; false when it may still be there.

@@ -67,6 +67,10 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
             }
         }
     }
+    if explains {
+        // While the engine starts, there is time for it.
+        drop(std::thread::spawn(casa_doctor_checks::log::prepare));
+    }
     let started = Instant::now();
     let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
     match launch::launch(host, plan) {

@@ -17,6 +17,11 @@ mod table;
 mod template;
 mod verdict;
 
+/// Makes ready what reading a log needs, which takes some milliseconds: for whoever has time before the log is there.
+pub fn prepare() {
+    std::sync::LazyLock::force(&table::TABLE);
+}
+
 #[cfg(test)]
 mod tests;
 

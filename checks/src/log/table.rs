@@ -64,7 +64,7 @@ impl Table {
         let anchors = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(by_anchor.keys())
             .ok();
         let behind = by_anchor.into_values().collect();

@@ -78,8 +78,12 @@ fn of_others(finding: Finding, x11: &X11) -> Finding {
         [] => finding,
         displays => {
             let first = displays.first().map_or(":0", String::as_str);
-            finding.evidence(format!("/tmp/.X11-unix has sockets of the displays {}", displays.join(", "))).advise_command(
-                "If one of them is your own desktop on this machine, name it; another user's will refuse you.",
+            // Which ones there are changes from one moment to the next, and is no evidence: none of them need be this session's.
+            finding.advise_command(
+                format!(
+                    "This machine has the displays {} (/tmp/.X11-unix). If one of them is your own desktop, name it; another user's will refuse you.",
+                    displays.join(", ")
+                ),
                 format!("export DISPLAY={}", shell_word(first)),
             )
         }

@@ -91,6 +91,23 @@ mod tests {
         }
     }
 
+    /// A book without a page in its summary has links that lead nowhere. What stands around the list is written by hand.
+    #[test]
+    fn the_books_summary_lists_every_page() {
+        const SUMMARY: &str = "docs/SUMMARY.md";
+        let head = "- [Every check](checks/README.md)\n";
+        let list: String = pages(&Catalog::registered())
+            .iter()
+            .filter_map(|(path, _)| path.strip_prefix("docs/"))
+            .filter(|path| !path.ends_with("README.md"))
+            .map(|path| format!("  - [{}]({path})\n", path.trim_start_matches("checks/").trim_end_matches(".md")))
+            .collect();
+        let shipped = samples::shipped(SUMMARY);
+        let (before, after) = shipped.split_once(head).expect("the line of the pages' index");
+        let after: String = after.split_inclusive('\n').skip_while(|line| line.starts_with("  - ")).collect();
+        samples::compare_with_shipped(SUMMARY, &format!("{before}{head}{list}{after}"));
+    }
+
     /// A page of a finding that no longer exists would still be found and believed.
     #[expect(
         clippy::disallowed_methods,

@@ -401,8 +401,14 @@ pub(crate) fn compare_with_shipped(path: &str, expected: &str) {
         std::fs::write(&file, expected).unwrap();
         return;
     }
-    let shipped = std::fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
-    assert!(shipped == expected, "{path} is stale: run the tests once with CASA_DOCTOR_BLESS=1 and commit what changes");
+    assert!(shipped(path) == expected, "{path} is stale: run the tests once with CASA_DOCTOR_BLESS=1 and commit what changes");
+}
+
+/// A file of the project; nothing when it is not there.
+#[expect(clippy::disallowed_methods, reason = "the project's own files are read, not those of a machine under examination")]
+pub(crate) fn shipped(path: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(file).unwrap_or_default().replace("\r\n", "\n")
 }
 
 /// Whether generated files are to be written rather than compared.

@@ -4,7 +4,7 @@ use super::said;
 use crate::facts::{Plugin, PluginEnd};
 use crate::finding::{Finding, FindingKind, Severity};
 
-const CURE: &str = "Tell those who look after the plug-in, with the evidence. Until it is repaired, `casa-doctor --no-plugins` leaves all plug-ins out, and `--skip NAME` the one with that name. docs/plugins/README.md says what a plug-in must do.";
+const CURE: &str = "Tell those who look after the plug-in, with the evidence. Until it is repaired, `casa-doctor --no-plugins` leaves all plug-ins out, and `--skip NAME` the one with that name. docs/plugins/plug-ins.md says what a plug-in must do.";
 
 pub(super) static CRASHED: FindingKind = FindingKind {
     id: "plugin-crashed",

@@ -10,6 +10,7 @@ use casa_doctor_checks::finding::{Finding, Severity};
 use casa_doctor_checks::log::{self, Diagnosis};
 
 use crate::catalog::{Catalog, Selection};
+use crate::host::Host;
 use crate::judge;
 use crate::launch::Plan;
 use crate::redact::hide_secrets;
@@ -37,13 +38,17 @@ pub(super) struct Death {
     pub(super) gui: bool,
     /// Whether it was started at all.
     pub(super) started: bool,
+    /// Whether there is no ssh agent in this session. One that does not answer was told of before the start.
+    pub(super) without_agent: bool,
 }
 
 impl Death {
     /// Of a command that was not started.
-    pub(super) fn new(plan: &Plan, took: Duration) -> Self {
+    pub(super) fn new(host: &dyn Host, plan: &Plan, took: Duration) -> Self {
         let (command, gui) = (plan.command.clone(), plan.env.contains_key("DISPLAY"));
-        Self { command, status: 125, took, stderr: String::new(), was_asked_to: false, gui, started: false }
+        let unset = host.env("SSH_AUTH_SOCK").is_none_or(|socket| socket.is_empty());
+        let without_agent = unset && !plan.env.contains_key("SSH_AUTH_SOCK");
+        Self { command, status: 125, took, stderr: String::new(), was_asked_to: false, gui, started: false, without_agent }
     }
 }
 
@@ -68,7 +73,8 @@ pub(super) fn explain(facts: &Facts, death: &Death) -> Option<String> {
 fn from_text(death: &Death, diagnosis: &Diagnosis) -> String {
     let pattern = diagnosis.pattern;
     let known = |id: &&str| Catalog::registered().kinds().iter().any(|(kind, _)| kind.id == *id);
-    let finding = pattern.finding.filter(known);
+    let cause = |id| if id == "ssh-publickey-denied" && death.without_agent { "ssh-agent-unset" } else { id };
+    let finding = pattern.finding.map(cause).filter(known);
     let (id, next) = match finding {
         Some(id) => (id, format!("casa-doctor explain {id}")),
         None => (pattern.id, "casa-doctor".to_owned()),
@@ -147,7 +153,7 @@ mod tests {
 
     fn death(program: &str, status: i32, stderr: &str) -> Death {
         let (command, took, stderr) = (vec![program.into()], Duration::from_millis(400), stderr.to_owned());
-        Death { command, status, took, stderr, was_asked_to: false, gui: true, started: true }
+        Death { command, status, took, stderr, was_asked_to: false, gui: true, started: true, without_agent: false }
     }
 
     fn shut_display() -> Facts {
@@ -172,6 +178,15 @@ mod tests {
         assert!(told.contains("[x11-cookie-missing]") && told.ends_with("next: casa-doctor explain x11-cookie-missing"), "{told}");
         let long = Death { took: Duration::from_secs(3600), ..death("/usr/bin/glxinfo", 1, text) };
         assert!(explain(&Facts::default(), &long).is_some_and(|told| !told.contains("after")), "the words count at any time");
+    }
+
+    #[test]
+    fn a_refused_key_is_laid_to_the_agent_only_where_there_is_none() {
+        let refused = death("git", 128, "anna@server: Permission denied (publickey).\n");
+        let told = explain(&Facts::default(), &refused).unwrap();
+        assert!(told.contains("[ssh-publickey-denied]") && told.ends_with("next: casa-doctor"), "{told}");
+        let told = explain(&Facts::default(), &Death { without_agent: true, ..refused }).unwrap();
+        assert!(told.contains("[ssh-agent-unset]") && told.ends_with("next: casa-doctor explain ssh-agent-unset"), "{told}");
     }
 
     #[test]

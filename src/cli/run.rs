@@ -75,7 +75,8 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
     let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
     match launch::launch(host, plan) {
         Ok(launch::Ended { status, stderr, by_signal }) => {
-            let death = Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(plan, started.elapsed()) };
+            let death =
+                Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(host, plan, started.elapsed()) };
             if let Some(text) = of(death) {
                 output::notice(&text);
             }
@@ -84,7 +85,7 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
         Err(error) => {
             // What the engine was not even asked for has its whole reason in the error.
             let stderr = if let LaunchError::NotStarted { stderr, .. } = &error { Some(stderr.clone()) } else { None };
-            let told = stderr.and_then(|stderr| of(Death { stderr, ..Death::new(plan, started.elapsed()) }));
+            let told = stderr.and_then(|stderr| of(Death { stderr, ..Death::new(host, plan, started.elapsed()) }));
             Err(Failure::not_started(match told {
                 Some(text) => anyhow::anyhow!("{error:#}\ncasa-doctor: {text}"),
                 None => error.into(),

@@ -226,8 +226,8 @@ impl Display {
     }
 }
 
-/// A sshd of the ordinary user on loopback that lets that user's key in; its port.
-fn sshd(directory: &Path) -> (Process, u16) {
+/// A sshd of the ordinary user on loopback that lets the key `user_key` in the directory in; its port.
+pub(crate) fn sshd(directory: &Path) -> (Process, u16) {
     for key in ["host_key", "user_key"] {
         let mut keygen = lab().command("ssh-keygen", directory);
         keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(directory.join(key));

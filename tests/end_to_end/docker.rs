@@ -18,13 +18,13 @@ const NAME: &str = "casa-doctor-run.";
 
 /// An engine that keeps its images itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Engine {
+pub(crate) enum Engine {
     Docker,
     Podman,
 }
 
 /// Both engines, one test at a time: what they leave behind is counted.
-fn both(test: impl Fn(Engine)) {
+pub(crate) fn both(test: impl Fn(Engine)) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one: MutexGuard<'_, ()> = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     daemon();
@@ -74,7 +74,8 @@ impl Engine {
         patient
     }
 
-    fn patient(self) -> Patient {
+    /// Somebody who can use the engine.
+    pub(crate) fn patient(self) -> Patient {
         self.give(Patient::new())
     }
 
@@ -98,7 +99,7 @@ impl Engine {
     }
 
     /// An environment around the lab's image with more in its configuration.
-    fn environment(self, patient: &Patient, more: &Value) -> String {
+    pub(crate) fn environment(self, patient: &Patient, more: &Value) -> String {
         let mut configuration: Value =
             serde_json::from_str(&crate::lab::healthy_configuration(lab().value("LAB_DOCKER_IMAGE"))).unwrap();
         configuration["container_type"] = json!(self.name());

@@ -10,6 +10,7 @@ mod command_line;
 mod displays;
 mod docker;
 mod formats;
+mod git;
 mod graphics;
 mod lab;
 mod live;

@@ -88,7 +88,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ssh-hostkey",
         case: 113,
-        finding: Some("ssh-host-key"),
+        finding: Some("ssh-known-hosts-missing"),
         matcher: Texts::Any(&["Host key verification failed"]),
         follows: &["ssh-hostkey-changed"],
         cause: "ssh does not know the other computer and could not ask: in a container the home is another one, without your known_hosts.",

@@ -115,7 +115,7 @@ const FINDINGS: &str = "
     engine-fuse-denied engine-fuse-timeout engine-loop-devices engine-overlay engine-policy engine-config-broken
     engine-subuid-missing engine-root-capabilities command-not-found cwd-not-mounted mount-point-missing home-path-odd
     docker-nvidia-missing dri-missing python-missing casa-distro-outdated environment-missing wsl-shm-link wsl1-unsupported
-    vbox-machine-missing vbox-machine-running ssh-host-key ssh-publickey-denied ssh-key-permissions ssh-key-outdated
+    vbox-machine-missing vbox-machine-running ssh-host-key ssh-known-hosts-missing ssh-publickey-denied ssh-key-permissions ssh-key-outdated
     ssh-too-many-keys somaworkflow-params somaworkflow-stderr
 ";
 

@@ -196,8 +196,9 @@ impl Display {
         ssh.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"]);
         ssh.arg("-i").arg(directory.path().join("user_key")).args(["-p", &port.to_string()]);
         ssh.arg(format!("{}@127.0.0.1", lab().value("LAB_USER")));
-        // One word after the other reaches the login shell of the session as one line.
-        ssh.arg(format!("env >{0}.new && mv {0}.new {0} && exec sleep infinity", told.display()));
+        // One word after the other reaches the login shell of the session as one line. A sshd that is ended leaves what it started
+        // without a terminal, so that ends by itself when the directory is gone.
+        ssh.arg(format!("env >{0}.new && mv {0}.new {0} && while test -e {0}; do sleep 1; done", told.display()));
         let ssh = Process::start(ssh, &directory.path().join("ssh.log"));
         ssh.wait_until("a session", || told.exists());
         let text = std::fs::read_to_string(&told).unwrap();

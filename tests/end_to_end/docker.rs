@@ -48,7 +48,8 @@ fn daemon() {
 }
 
 impl Engine {
-    fn name(self) -> &'static str {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
@@ -56,7 +57,7 @@ impl Engine {
     }
 
     /// Gives somebody what the engine needs, and a place for private files.
-    fn give(self, mut patient: Patient) -> Patient {
+    pub(crate) fn give(self, mut patient: Patient) -> Patient {
         patient.file("run/.keep", "");
         let own = patient.home().join("run");
         match self {
@@ -111,7 +112,7 @@ impl Engine {
 }
 
 /// Private directories of launches, in the place of a person.
-fn private_directories(patient: &Patient) -> Vec<PathBuf> {
+pub(crate) fn private_directories(patient: &Patient) -> Vec<PathBuf> {
     let (_, place) = patient.variables.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR").unwrap();
     let entries = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.file_name().unwrap().as_bytes().starts_with(NAME.as_bytes())).collect()
@@ -123,13 +124,14 @@ fn run<'a>(environment: &'a str, command: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// A launch under way, whose program has said "ready" on standard output.
-struct Launch {
+pub(crate) struct Launch {
     child: Child,
-    output: BufReader<std::process::ChildStdout>,
+    pub(crate) output: BufReader<std::process::ChildStdout>,
 }
 
 impl Launch {
-    fn start(patient: &Patient, args: &[&str]) -> Self {
+    /// Starts it.
+    pub(crate) fn start(patient: &Patient, args: &[&str]) -> Self {
         let mut child = patient.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -138,11 +140,13 @@ impl Launch {
         Self { child, output }
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status().unwrap().success());
     }
 
-    fn rest(&mut self) -> (String, ExitStatus) {
+    /// What else it says on standard output, and how it ends.
+    pub(crate) fn rest(&mut self) -> (String, ExitStatus) {
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();
         (text, self.child.wait().unwrap())
@@ -410,58 +414,6 @@ fn a_live_agent_lists_its_keys_inside() {
         stale.assert_status(0);
         assert_eq!(stale.stdout(), "agent=\n");
     });
-}
-
-/// Lets the lab's program draw, and looks at its window from outside: every corner has its colour, and the surface is lit.
-fn draws(engine: Engine, display: &Display, mode: &str, renderer: &str) {
-    let patient = engine.give(display.patient());
-    let environment = engine.environment(&patient, &json!({}));
-    let args = ["run", &environment, "--opengl", mode, "--", "sh", "-c", "echo ready; exec casa-scene --seconds 60 2>&1"];
-    let mut launch = Launch::start(&patient, &args);
-    let mut said = String::new();
-    launch.output.read_line(&mut said).unwrap();
-    assert!(said.contains(renderer), "{engine:?} {mode}: {said}");
-    let picture = patient.home().join("picture.png");
-    let deadline = Instant::now() + Duration::from_secs(40);
-    let shows = || {
-        let mut import = display.command("import");
-        let taken =
-            import.args(["-window", "casa-scene"]).arg(format!("png24:{}", picture.display())).stderr(Stdio::null()).status();
-        let script = format!(
-            "set -euo pipefail; . {}/tests/lab/lib.sh; lab_check_picture {}",
-            env!("CARGO_MANIFEST_DIR"),
-            picture.display()
-        );
-        taken.unwrap().success() && Command::new("bash").args(["-c", &script]).stderr(Stdio::null()).status().unwrap().success()
-    };
-    let mut right = shows();
-    while !right && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(300));
-        right = shows();
-    }
-    if let Ok(keep) = std::env::var("CASA_DOCTOR_KEEP_PICTURES") {
-        drop(std::fs::copy(&picture, format!("{keep}/{}-{mode}-{}.png", engine.name(), display.name().replace(':', "_"))));
-    }
-    launch.signal("TERM");
-    let status = launch.rest().1;
-    assert!(right, "{engine:?} {mode} on {}: the window does not show the scene", display.name());
-    assert_eq!(status.code(), Some(143));
-    assert!(private_directories(&patient).is_empty());
-}
-
-#[test]
-fn the_scene_is_drawn_on_an_xvfb_whose_cookie_is_outside_of_the_home() {
-    let display = Display::start(Kind::Xvfb);
-    both(|engine| {
-        draws(engine, &display, "container", lab().value("LAB_RENDERER_CONTAINER"));
-        draws(engine, &display, "software", lab().value("LAB_RENDERER_SOFTWARE"));
-    });
-}
-
-#[test]
-fn the_scene_is_drawn_over_ssh() {
-    let display = Display::start(Kind::SshTrusted);
-    both(|engine| draws(engine, &display, "software", lab().value("LAB_RENDERER_SOFTWARE")));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod recordings;
 mod release;
 mod repair;
 mod run;
+mod scene;
 mod screenshots;
 mod sharing;
 mod ssh;

@@ -2,10 +2,12 @@
 
 use casa_doctor_checks::check::Check;
 use casa_doctor_checks::finding::FindingKind;
+use casa_doctor_checks::log::Pattern;
 use casa_doctor_checks::plugin::belongs_to;
 use owo_colors::Style;
 use serde::Serialize;
 
+use super::message::{self, MessageEntry};
 use super::select::{SelectError, unknown};
 use super::{Catalog, CheckEntry, FindingEntry, PluginEntry, pages};
 use crate::plugins::Candidate;
@@ -13,12 +15,14 @@ use crate::report::human::HumanOptions;
 use crate::report::page::Page;
 use crate::report::{SchemaVersion, Tool};
 
-/// What an id, or a code, stands for: a check, a kind of finding, one of each, or a plug-in or a finding of its.
+/// What an id, or a code, stands for: a check, a kind of finding, one of each, or else a plug-in, a finding of its, or a
+/// known message of a program.
 #[derive(Debug, Clone)]
 pub(crate) struct Explanation {
     check: Option<&'static Check>,
     finding: Option<(&'static FindingKind, Vec<&'static Check>)>,
     plugin: Option<Candidate>,
+    message: Option<&'static Pattern>,
 }
 
 /// An explanation in JSON: every key is there, and `null` for what the id does not stand for.
@@ -29,6 +33,7 @@ pub(crate) struct ExplanationDoc {
     check: Option<CheckEntry>,
     finding: Option<FindingEntry>,
     plugin: Option<PluginEntry>,
+    message: Option<MessageEntry>,
 }
 
 impl Explanation {
@@ -44,10 +49,11 @@ impl Explanation {
         let finding = catalog.kinds().into_iter().find(|(kind, _)| is_called(kind));
         let owners = plugins.iter().filter(|plugin| belongs_to(name, &plugin.name));
         let plugin = owners.max_by_key(|plugin| plugin.name.len()).filter(|_| check.is_none() && finding.is_none());
-        if check.is_none() && finding.is_none() && plugin.is_none() {
+        let message = message::find(name).filter(|_| check.is_none() && finding.is_none() && plugin.is_none());
+        if check.is_none() && finding.is_none() && plugin.is_none() && message.is_none() {
             return Err(unknown(catalog, name));
         }
-        Ok(Self { check, finding, plugin: plugin.cloned() })
+        Ok(Self { check, finding, plugin: plugin.cloned(), message })
     }
 
     /// For JSON.
@@ -58,6 +64,7 @@ impl Explanation {
             check: self.check.map(CheckEntry::from),
             finding: self.finding.as_ref().and_then(|(kind, checks)| FindingEntry::new(kind, checks)),
             plugin: self.plugin.as_ref().map(PluginEntry::from),
+            message: self.message.map(MessageEntry::from),
         }
     }
 
@@ -74,6 +81,9 @@ impl Explanation {
         if let Some(plugin) = &self.plugin {
             explain_plugin(&mut page, plugin);
         }
+        if let Some(message) = self.message {
+            message::explain(&mut page, message);
+        }
         page.into_text()
     }
 
@@ -89,6 +99,9 @@ impl Explanation {
         }
         if let Some(plugin) = &self.plugin {
             text.push_str(&format!("# {}\n\n`{}`\n\n{}\n", plugin.name, plugin.file.display(), about_plugin(plugin)));
+        }
+        if let Some(message) = self.message {
+            text.push_str(&message::markdown(message));
         }
         text
     }

@@ -6,7 +6,6 @@ use casa_doctor_checks::log::{Diagnosis, Reader};
 use owo_colors::Style;
 use serde::Serialize;
 
-use super::Catalog;
 use crate::report::human::HumanOptions;
 use crate::report::page::Page;
 use crate::report::text::plural;
@@ -58,17 +57,11 @@ pub(crate) fn read(mut log: impl Read) -> std::io::Result<Vec<Diagnosis>> {
     }
 }
 
-/// The finding of this program that a diagnosis names; a text may name one that no check gives.
-fn finding(catalog: &Catalog, diagnosis: &Diagnosis) -> Option<&'static str> {
-    let id = diagnosis.pattern.finding?;
-    catalog.kinds().into_iter().map(|(kind, _)| kind.id).find(|known| *known == id)
-}
-
 /// For JSON.
-pub(crate) fn document(catalog: &Catalog, diagnoses: &[Diagnosis]) -> LogDoc {
+pub(crate) fn document(diagnoses: &[Diagnosis]) -> LogDoc {
     let told = |diagnosis: &Diagnosis| DiagnosisDoc {
         id: diagnosis.pattern.id,
-        finding: finding(catalog, diagnosis),
+        finding: diagnosis.pattern.finding,
         severity: diagnosis.severity,
         harmless: diagnosis.pattern.is_harmless(),
         line: diagnosis.line,
@@ -84,7 +77,7 @@ pub(crate) fn document(catalog: &Catalog, diagnoses: &[Diagnosis]) -> LogDoc {
 }
 
 /// For a person.
-pub(crate) fn render(catalog: &Catalog, diagnoses: &[Diagnosis], options: &HumanOptions) -> String {
+pub(crate) fn render(diagnoses: &[Diagnosis], options: &HumanOptions) -> String {
     let mut page = Page::new(options.color, options.unicode, options.width);
     let (consequences, roots): (Vec<&Diagnosis>, Vec<_>) = diagnoses.iter().partition(|found| found.consequence_of.is_some());
     let (harmless, roots): (Vec<&Diagnosis>, Vec<_>) = roots.into_iter().partition(|found| found.pattern.is_harmless());
@@ -95,7 +88,7 @@ pub(crate) fn render(catalog: &Catalog, diagnoses: &[Diagnosis], options: &Human
     for found in roots {
         page.gap();
         let head = format!("{} {}: ", page.symbols.severity(found.severity), found.severity.word());
-        let finding = finding(catalog, found);
+        let finding = found.pattern.finding;
         let id = finding.map_or_else(|| format!("({})", found.pattern.id), |id| format!("[{id}]"));
         page.headline(&head, &format!("{} {id}", found.excerpt), page.styles.severity(found.severity), page.styles.strong);
         let times = if found.count > 1 { format!(", {} in all", plural(found.count, "message")) } else { String::new() };
@@ -127,22 +120,11 @@ mod tests {
 
     #[test]
     fn a_known_message_is_named_with_its_cure_and_an_unknown_one_is_not() {
-        let catalog = Catalog::registered();
         let options = crate::report::samples::PLAIN;
         let found = read(LOG.as_bytes()).unwrap();
-        let text = render(&catalog, &found, &options);
+        let text = render(&found, &options);
         assert!(text.contains("x11-cookie-missing") && text.contains("do:"), "{text}");
-        let nothing = render(&catalog, &read("all is well\n".as_bytes()).unwrap(), &options);
+        let nothing = render(&read("all is well\n".as_bytes()).unwrap(), &options);
         assert!(nothing.contains("No message in this log"), "{nothing}");
-    }
-
-    #[test]
-    fn every_explained_finding_is_one_that_can_be_explained() {
-        let catalog = Catalog::registered();
-        for diagnosis in read(LOG.as_bytes()).unwrap() {
-            if let Some(id) = finding(&catalog, &diagnosis) {
-                assert!(crate::catalog::explain::Explanation::find(&catalog, &[], id).is_ok(), "{id}");
-            }
-        }
     }
 }

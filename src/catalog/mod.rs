@@ -5,6 +5,7 @@ pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod manual;
+mod message;
 pub(crate) mod pages;
 pub(crate) mod select;
 

@@ -9,7 +9,7 @@ use casa_doctor_checks::facts::Facts;
 use casa_doctor_checks::finding::{Finding, Severity};
 use casa_doctor_checks::log::{self, Diagnosis};
 
-use crate::catalog::{Catalog, Selection};
+use crate::catalog::Selection;
 use crate::host::Host;
 use crate::judge;
 use crate::launch::Plan;
@@ -72,10 +72,9 @@ pub(super) fn explain(facts: &Facts, death: &Death) -> Option<String> {
 /// What its own words say.
 fn from_text(death: &Death, diagnosis: &Diagnosis) -> String {
     let pattern = diagnosis.pattern;
-    let known = |id: &&str| Catalog::registered().kinds().iter().any(|(kind, _)| kind.id == *id);
-    let cause = |id| if id == "ssh-publickey-denied" && death.without_agent { "ssh-agent-unset" } else { id };
-    let finding = pattern.finding.map(cause).filter(known);
-    let (id, next) = match finding {
+    // The server's refusal does not tell why; that no agent reached the container does.
+    let unset = pattern.id == "ssh-publickey-denied" && death.without_agent;
+    let (id, next) = match if unset { Some("ssh-agent-unset") } else { pattern.finding } {
         Some(id) => (id, format!("casa-doctor explain {id}")),
         None => (pattern.id, "casa-doctor".to_owned()),
     };

@@ -55,10 +55,9 @@ fn plugins(host: &Arc<dyn Host>, options: &Options) -> Vec<Candidate> {
 pub(super) fn explain_log(host: &dyn Host, options: &Options, path: &Path) -> Result<ExitStatus, Failure> {
     let read = if path == Path::new("-") { log::read(std::io::stdin().lock()) } else { host.open(path).and_then(log::read) };
     let diagnoses = read.with_context(|| format!("cannot read the log {}", path.display()))?;
-    let catalog = Catalog::registered();
     let text = match options.format {
-        Format::Json => json::render(&log::document(&catalog, &diagnoses))?,
-        Format::Human | Format::Markdown => log::render(&catalog, &diagnoses, &human_options(host, options)),
+        Format::Json => json::render(&log::document(&diagnoses))?,
+        Format::Human | Format::Markdown => log::render(&diagnoses, &human_options(host, options)),
         other => return Err(no_such_form("explain --log", other)),
     };
     deliver(options, &text)?;

@@ -13,7 +13,7 @@ pub(crate) enum DisplayKind {
     Local,
     /// A VNC server on this machine.
     Vnc,
-    /// nxagent of x2go, whose GLX is too old for today's programs.
+    /// nxagent of x2go, whose GLX is too old for the Mesa of today.
     Nxagent,
     /// XQuartz of macOS.
     Xquartz,

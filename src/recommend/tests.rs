@@ -183,7 +183,15 @@ fn servers_that_hide_or_lack_opengl() {
         server.glx = None;
     });
     expect(&untrusted, OpenGl::Software, "ssh -X");
-    expect(&server(healthy(), |server| server.kind = ServerKind::Nxagent), OpenGl::Software, "x2go");
+    let x2go = || server(healthy(), |server| server.kind = ServerKind::Nxagent);
+    expect(&x2go(), OpenGl::Software, "x2go");
+    for (mesa, expected) in [("20.3.5", OpenGl::Container), ("22.3.6", OpenGl::None)] {
+        let without = image(x2go(), |contents| {
+            contents.software_mesa = Some(false);
+            contents.mesa = Some(mesa.into());
+        });
+        assert_eq!(predict(&without).map(|told| told.opengl), Some(expected), "{mesa}");
+    }
     expect(&server(healthy(), |server| server.kind = ServerKind::Xquartz), OpenGl::Software, "XQuartz");
     expect(&server(healthy(), |server| server.glx = None), OpenGl::Software, "slow");
 }

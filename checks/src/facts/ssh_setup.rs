@@ -131,4 +131,31 @@ pub struct ContainerSsh {
     pub keys: Option<Vec<KeyFile>>,
     /// Whether it has a `.ssh/known_hosts` that is not empty.
     pub known_hosts: Option<bool>,
+    /// Its `.profile`, which images source before every command; `None` when there is none.
+    pub profile: Option<HomeProfile>,
+}
+
+/// The `.profile` in the container's home directory, as far as it can be judged without running it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct HomeProfile {
+    /// What a shell says that parses it; `None` when none could be asked.
+    pub syntax: Option<ProfileSyntax>,
+    /// The line, from 1, at which every shell ends that reads it: an `exit`, or an `exec` of another program, that depends on no
+    /// condition.
+    pub ends_at: Option<u32>,
+    /// Why it could not be read or parsed, if so.
+    pub error: Option<String>,
+}
+
+/// The answer of a shell that parses a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ProfileSyntax {
+    /// The shell: `dash`, or `sh` where there is no dash.
+    pub shell: String,
+    /// The line of the error, from 1.
+    pub line: Option<u32>,
+    /// The error; `None` when all is well.
+    pub message: Option<String>,
 }

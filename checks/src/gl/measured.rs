@@ -57,13 +57,37 @@ fn run(facts: &Facts) -> Outcome {
     let works = |one: &&Measurement| one.outcome == MeasurementOutcome::Works;
     let mut findings = Vec::new();
     if !tried.iter().any(works) {
-        findings.push(tried.iter().fold(NO_MODE.found(), |finding, one| finding.evidence(in_words(one))).advise(
-            "Take an image with the Mesa libraries, among them /usr/local/lib/mesa, or repair what the evidence names; then run \
-             `casa-doctor measure` again.",
-        ));
+        findings.push(no_mode(&tried));
     }
     findings.extend(measurements.predicted.as_ref().and_then(|predicted| contradiction(measurements, predicted)));
     Outcome::of(findings)
+}
+
+/// No mode draws by the interface that decides, which on a display is GLX.
+fn no_mode(tried: &[&Measurement]) -> Finding {
+    let finding = tried.iter().fold(NO_MODE.found(), |finding, one| finding.evidence(in_words(one)));
+    let finding = match tried.iter().find_map(|one| Some((one.opengl.word(), by_egl(one)?))) {
+        // Qt 5 takes EGL when it is told to, and late releases of it (5.15.8) on their own, when the server's GLX is too old.
+        Some((mode, renderer)) => finding
+            .severity(Severity::Warning)
+            .title("In the image, OpenGL works by EGL only, and not by GLX, which most programs use")
+            .evidence(format!("{mode}: by EGL the test triangle is right, drawn by {renderer}"))
+            .advise_command(
+                "Programs of Qt 5, such as those of BrainVISA, can be told to use EGL; others, such as glxinfo, cannot.",
+                format!("casa-doctor run --opengl {mode} --env QT_XCB_GL_INTEGRATION=xcb_egl -- COMMAND"),
+            ),
+        None => finding,
+    };
+    finding.advise(
+        "Take an image with the Mesa libraries, among them /usr/local/lib/mesa, or repair what the evidence names; then run \
+         `casa-doctor measure` again.",
+    )
+}
+
+/// Who draws by EGL on the display, where that works.
+fn by_egl(one: &Measurement) -> Option<&str> {
+    let by = one.others.iter().find(|other| other.interface == "egl-x11" && other.outcome == MeasurementOutcome::Works)?;
+    by.renderer.as_deref().filter(|_| by.pixels_correct == Some(true))
 }
 
 /// What was expected and came otherwise.
@@ -125,7 +149,7 @@ mod tests {
     use OpenGl::{Container, Nv, Software};
 
     use super::*;
-    use crate::facts::NotTried;
+    use crate::facts::{NotTried, OtherInterface};
 
     fn one(opengl: OpenGl, outcome: MeasurementOutcome) -> Measurement {
         let works = outcome == Works;
@@ -203,5 +227,29 @@ mod tests {
         assert_eq!(ids(&none), [("gl-no-mode-works", Severity::Error)]);
         let surprise = facts(vec![one(Container, Crashed), one(Software, TimedOut)], Software, &[]);
         assert_eq!(ids(&surprise).len(), 2);
+    }
+
+    #[test]
+    fn where_only_egl_works_programs_of_qt_can_be_told_to_use_it() {
+        let other = |interface: &str, outcome| OtherInterface {
+            interface: interface.to_owned(),
+            outcome,
+            renderer: Some("llvmpipe".into()),
+            renderer_class: RendererClass::Software,
+            pixels_correct: Some(outcome == Works),
+            error: None,
+        };
+        let with = |other| Measurement { others: vec![other], ..one(Container, MeasurementOutcome::Failed) };
+        let finding = |other| match CHECK.judge(&facts(vec![with(other)], OpenGl::None, &[])) {
+            Outcome::Findings(mut findings) => findings.remove(0),
+            outcome => panic!("{outcome:?}"),
+        };
+        let by_egl = finding(other("egl-x11", Works));
+        assert_eq!(by_egl.severity, Severity::Warning);
+        let told = by_egl.advice[0].command.as_deref();
+        assert_eq!(told, Some("casa-doctor run --opengl container --env QT_XCB_GL_INTEGRATION=xcb_egl -- COMMAND"));
+        for nothing in [other("egl-x11", WrongPixels), other("egl-surfaceless", Works)] {
+            assert_eq!(finding(nothing).severity, Severity::Error);
+        }
     }
 }

@@ -10,7 +10,8 @@ pub(super) fn misfit(facts: &Facts, server: &XServer) -> Option<Finding> {
     if is_too_old(server) { Some(too_old(facts, server)) } else { forced_vendor(facts, server).map(|vendor| forced(facts, vendor)) }
 }
 
-/// Whether the server speaks a GLX that no program of today can use: nxagent, and X servers of Windows.
+/// Whether the server speaks a GLX by which newer OpenGL libraries cannot draw, as nxagent and some X servers of Windows do. Older
+/// ones can: Mesa 20.3 draws on nxagent, Mesa 22.3 does not.
 fn is_too_old(server: &XServer) -> bool {
     let version =
         server.glx.as_ref().map(|glx| glx.version.split('.').map_while(|part| part.parse::<u32>().ok()).collect::<Vec<_>>());
@@ -23,7 +24,9 @@ fn too_old(facts: &Facts, server: &XServer) -> Finding {
     let severity = if server.kind == ServerKind::Nxagent { Severity::Info } else { Severity::Warning };
     display_evidence(facts, NO_CONTEXT.found())
         .severity(severity)
-        .title(format!("The X server offers OpenGL by a protocol that is too old for programs (GLX {version})"))
+        .title(format!(
+            "The X server offers OpenGL by a protocol that is too old for this machine's OpenGL library (GLX {version})"
+        ))
         .advise("In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.")
 }
 
@@ -64,7 +67,7 @@ mod tests {
         let mut facts = facts();
         facts.session = Some(session(&[]));
         facts.gpu = Some(card("i915"));
-        facts.glx = Some(refused("glXQueryVersion", "the X server has GLX 1.2, and 1.3 or newer is needed"));
+        facts.glx = Some(refused("glXMakeCurrent", "GLXUnsupportedPrivateRequest; the X server has GLX 1.2"));
         for (kind, severity) in [(ServerKind::Nxagent, Severity::Info), (ServerKind::Xorg, Severity::Warning)] {
             let mut x11 = display(Reach::Local, kind, &["GLX"], &["NX1"]);
             if let Connection::Connected(server) = &mut x11.connection {

@@ -11,7 +11,7 @@ pub struct Pattern {
     pub case: u16,
     /// Other failures of the catalogue that show the same text: the machine tells them apart, the text does not.
     pub also: &'static [u16],
-    /// Id of the finding that a diagnosis of the machine would give; none for a harmless message.
+    /// Id of the finding that a diagnosis of the machine would give; none when only a log shows it, and for a harmless message.
     pub finding: Option<&'static str>,
     /// How bad it is on its own.
     pub severity: Severity,
@@ -54,7 +54,7 @@ impl Pattern {
     /// Whether nothing needs to be done about it.
     #[must_use]
     pub const fn is_harmless(&self) -> bool {
-        self.finding.is_none()
+        self.finding.is_none() && matches!(self.severity, Severity::Info)
     }
 
     /// The numbers of the catalogued failures that show this text, none when it is not in the catalogue.

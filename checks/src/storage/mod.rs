@@ -1,13 +1,14 @@
 //! Checks of the family "storage".
 
 mod home;
+mod profile;
 mod space;
 
 use crate::check::Check;
 use crate::facts::{DiskPlace, DiskRole, Storage};
 
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] = &[&space::CHECK, &home::CHECK];
+pub(crate) static CHECKS: &[&Check] = &[&space::CHECK, &home::CHECK, &profile::CHECK];
 
 /// The place with this use.
 fn place(storage: &Storage, role: DiskRole) -> Option<&DiskPlace> {

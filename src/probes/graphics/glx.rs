@@ -17,7 +17,8 @@ use libloading::Library;
 use raw_window_handle::{RawDisplayHandle, XlibDisplayHandle};
 
 use super::child::failed;
-use super::draw::{self, Surface, Wish};
+use super::draw::{self, Loader, Surface, Wish};
+use super::glx_old::{self, Introduced};
 use super::xlib::{self, Connection};
 use crate::probes::child::Trail;
 
@@ -35,8 +36,21 @@ pub(super) fn probe(trail: &'static Trail, wish: Wish) -> GlResult {
 fn examine(trail: &'static Trail, wish: Wish) -> Result<GlContext, GlError> {
     let x = Connection::open(trail)?;
     let mut facts = GlContext::default();
-    let extensions = introduce(trail, &x, &mut facts)?;
+    let told = introduce(trail, &x, &mut facts)?;
+    if told.version < (1, 3) {
+        glx_old::examine(trail, &x, &told, wish, &mut facts)?;
+    } else {
+        examine_current(trail, &x, &told.extensions, wish, &mut facts)?;
+    }
+    if let Some(server) = x.sync() {
+        // Indirect drawing fails here: the server answers the commands, not the library.
+        facts.draw.get_or_insert_default().error.get_or_insert_with(|| failed("glDrawArrays", server));
+    }
+    Ok(facts)
+}
 
+/// By the calls of GLX 1.3 and newer.
+fn examine_current(trail: &Trail, x: &Connection, extensions: &str, wish: Wish, facts: &mut GlContext) -> Result<(), GlError> {
     let handle = RawDisplayHandle::Xlib(XlibDisplayHandle::new(Some(x.display.cast()), x.screen));
     // SAFETY: the display is open and stays so, and our error handler calls what is registered.
     let display = unsafe { Display::new(handle, Box::new(xlib::add_hook)) }.map_err(|error| failed("glXQueryVersion", error))?;
@@ -46,25 +60,21 @@ fn examine(trail: &'static Trail, wish: Wish) -> Result<GlContext, GlError> {
         None => failed("glXChooseFBConfig", "the X server and the driver have no double-buffered RGB format in common"),
     })?;
 
-    let context = create(trail, &x, &display, &config)?;
-    let surface = make_current(trail, &x, &display, &config, context)?;
+    let context = create(trail, x, &display, &config)?;
+    let surface = make_current(trail, x, &display, &config, context)?;
     trail.at("glXIsDirect");
     // SAFETY: display and context are alive.
     facts.direct = Some(unsafe { display.glx().IsDirect(x.display.as_ptr().cast(), context) } != 0);
     if extensions.split(' ').any(|name| name == "GLX_MESA_query_renderer") {
         trail.at("glXQueryCurrentRendererIntegerMESA");
-        query_renderer(&display, &mut facts);
+        query_renderer(&|name| display.get_proc_address(name), facts);
     }
-    draw::examine(trail, &|name| display.get_proc_address(name), surface, wish, &mut facts);
-    if let Some(server) = x.sync() {
-        // Indirect drawing fails here: the server answers the commands, not the library.
-        facts.draw.get_or_insert_default().error.get_or_insert_with(|| failed("glDrawArrays", server));
-    }
-    Ok(facts)
+    draw::examine(trail, &|name| display.get_proc_address(name), surface, wish, facts);
+    Ok(())
 }
 
-/// Loads the library and its vendor's, each step announced, and tells the extensions that both sides know.
-fn introduce(trail: &Trail, x: &Connection, facts: &mut GlContext) -> Result<String, GlError> {
+/// Loads the library and its vendor's, each step announced, and tells what both sides know.
+fn introduce(trail: &Trail, x: &Connection, facts: &mut GlContext) -> Result<Introduced, GlError> {
     trail.at("dlopen libGL.so.1");
     // SAFETY: loading runs the library's constructors, which is the risk that this process exists for.
     let library = unsafe { Library::new("libGL.so.1") }.map_err(|error| failed("dlopen libGL.so.1", error))?;
@@ -84,8 +94,8 @@ fn introduce(trail: &Trail, x: &Connection, facts: &mut GlContext) -> Result<Str
     if unsafe { table.QueryVersion(display, &raw mut major, &raw mut minor) } == 0 {
         return Err(failed("glXQueryVersion", "the X server does not tell its version of GLX"));
     }
-    if (major, minor) < (1, 3) {
-        return Err(failed("glXQueryVersion", format!("the X server has GLX {major}.{minor}, and 1.3 or newer is needed")));
+    if (major, minor) < (1, 1) {
+        return Err(failed("glXQueryVersion", format!("the X server has GLX {major}.{minor}, which tells nothing of itself")));
     }
     trail.at("glXGetClientString");
     // SAFETY: the display is open; the strings belong to the library, which stays.
@@ -95,7 +105,8 @@ fn introduce(trail: &Trail, x: &Connection, facts: &mut GlContext) -> Result<Str
     }
     trail.at("glXQueryExtensionsString");
     // SAFETY: as above; the screen is one of the display.
-    Ok(unsafe { text(table.QueryExtensionsString(display, x.screen)) }.unwrap_or_default())
+    let extensions = unsafe { text(table.QueryExtensionsString(display, x.screen)) }.unwrap_or_default();
+    Ok(Introduced { table, version: (major, minor), extensions })
 }
 
 /// # Safety
@@ -218,11 +229,11 @@ fn window(trail: &Trail, x: &Connection, display: &Display, config: &Config) -> 
 
 /// What Mesa tells beyond the strings (GLX_MESA_query_renderer). glvnd gives an address for any name, so the caller must have
 /// seen the extension.
-fn query_renderer(display: &Display, facts: &mut GlContext) {
+pub(super) fn query_renderer(load: Loader<'_>, facts: &mut GlContext) {
     const VENDOR_ID: c_int = 0x8183;
     const DEVICE_ID: c_int = 0x8184;
     const ACCELERATED: c_int = 0x8186;
-    let address = display.get_proc_address(c"glXQueryCurrentRendererIntegerMESA");
+    let address = load(c"glXQueryCurrentRendererIntegerMESA");
     if address.is_null() {
         return;
     }

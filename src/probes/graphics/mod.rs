@@ -11,6 +11,8 @@ mod draw;
 mod egl;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod glx;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+mod glx_old;
 #[cfg(unix)]
 mod nvml;
 #[cfg(all(unix, not(target_vendor = "apple")))]

@@ -114,6 +114,8 @@ fn glx_request(minor: u8) -> &'static str {
         3 => "X_GLXCreateContext",
         5 => "X_GLXMakeCurrent",
         6 => "X_GLXIsDirect",
+        16 => "X_GLXVendorPrivate",
+        17 => "X_GLXVendorPrivateWithReply",
         24 => "X_GLXCreateNewContext",
         26 => "X_GLXMakeContextCurrent",
         27 => "X_GLXCreatePbuffer",

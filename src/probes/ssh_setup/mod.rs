@@ -1,6 +1,7 @@
 //! The probe "ssh_setup": what is set up for ssh in the user's home and in the container's. Files are read, agents that
-//! keychain remembers are asked for a listing, and nothing is started.
+//! keychain remembers are asked for a listing, and nothing is started but a shell that parses a file without running it.
 
+mod home_profile;
 mod keychain;
 mod keys;
 mod shell;
@@ -97,6 +98,7 @@ fn container_ssh(host: &dyn Host, home: &Path, path: PathBuf) -> io::Result<Cont
         link: is_link.then(|| host.read_link(&directory).ok()).flatten(),
         keys,
         known_hosts: has_content(host, &directory.join("known_hosts")),
+        profile: home_profile::look(host, &path),
         path,
     })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{environment, expect, expect_in_log, expect_on_stage, finding, told};
+use super::{environment, expect, expect_in_log, expect_on_stage, finding, named, said_by, told};
 use crate::lab::{Patient, lab};
 
 /// The families that look at the image and its environment.
@@ -100,4 +100,40 @@ fn no_room_for_the_images_of_docker() {
     let script = "stage_begin; mkdir -p /var/lib/docker; mount -t tmpfs -o size=8m tmpfs /var/lib/docker";
     let document = expect_on_stage(&patient, script, &["--only", "storage", &environment], &["disk-full"]);
     assert!(told(&document, "disk-full").contains("/var/lib/docker"));
+}
+
+/// The start script of the lab's image sources the file as those of the real ones do, and its sh is the same dash.
+#[test]
+fn a_profile_that_stops_every_command() {
+    let patient = Patient::new();
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
+    let home = Path::new(&environment).join("home");
+    fs::create_dir_all(&home).unwrap();
+    let profile = home.join(".profile");
+    let write = |text: &str| {
+        fs::write(&profile, text).unwrap();
+        lab().give(&home);
+    };
+    let echo = || said_by(&mut patient.command(["run", &environment, "--opengl", "container", "--no-gui", "--", "echo", "hello"]));
+    let only = ["--only", "home-profile", &environment];
+
+    write("PATH=$HOME/bin:$PATH\nif [ -t 0 ]; then\n  exec bash\nfi\n");
+    expect(&patient, only, &[]);
+    assert!(echo().0.contains("hello"));
+    for (text, place, log) in [
+        ("A=1\nB=(1 2)\n", ":2: Syntax error", Some("home-profile")),
+        ("if true; then\n", "Syntax error", Some("home-profile")),
+        ("A=1\nexit 3\n", ":2: exit", None),
+    ] {
+        write(text);
+        let document = expect(&patient, only, &["home-profile-broken"]);
+        assert!(told(&document, "home-profile-broken").contains(place), "{document:#}");
+        let (said, success) = echo();
+        assert!(!success && !said.contains("hello"), "{text:?}: {said}");
+        assert!(log.is_none_or(|log| named(&said).iter().any(|id| id == log)), "{said}");
+    }
+    let advice = finding(&expect(&patient, only, &["home-profile-broken"]), "home-profile-broken")["advice"][0]["command"].clone();
+    let cured = lab().command("sh", patient.home()).arg("-c").arg(advice.as_str().unwrap()).status().unwrap();
+    assert!(cured.success() && echo().0.contains("hello"));
+    expect(&patient, only, &[]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{environment, expect, expect_in_log, expect_on_stage, mode, named, said_by, told};
+use super::{environment, expect, expect_in_log, expect_on_stage, finding, mode, named, said_by, told};
 use crate::displays::{Display, Kind};
 use crate::lab::{Patient, XServer, lab};
 
@@ -113,4 +113,27 @@ fn the_old_glx_of_x2go() {
     assert!(!success && named(&text) == ["gl-x2go"], "{text}");
     let (text, success) = said_by(&mut patient.command(["run", &environment, "--opengl", "software", "--", "glxinfo", "-B"]));
     assert!(success && text.contains("softpipe"), "{text}");
+}
+
+#[test]
+fn where_only_egl_draws_on_x2go() {
+    let display = Display::start(Kind::Nxagent);
+    let patient = display.patient();
+    let environment = environment(&patient, "LAB_IMAGE_NO_MESA", &Value::Null);
+    let document = expect(&patient, ["--measure", environment.as_str()], &["gl-no-mode-works"]);
+    let finding = finding(&document, "gl-no-mode-works");
+    assert_eq!(finding["severity"], "warning", "{finding:#}");
+    let command = finding["advice"][0]["command"].as_str().unwrap();
+    assert!(command.contains("--env QT_XCB_GL_INTEGRATION=xcb_egl"), "{finding:#}");
+}
+
+#[test]
+fn an_older_mesa_draws_by_the_old_glx_of_x2go() {
+    let display = Display::start(Kind::Nxagent);
+    let patient = display.patient();
+    let environment = environment(&patient, "LAB_IMAGE_BULLSEYE", &Value::Null);
+    let document = expect(&patient, [environment.as_str()], &[]);
+    assert_eq!(mode(&document), "container");
+    let (text, success) = said_by(&mut patient.command(["run", &environment, "--opengl", "container", "--", "glxinfo", "-B"]));
+    assert!(success && text.contains("llvmpipe"), "{text}");
 }

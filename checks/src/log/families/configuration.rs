@@ -34,7 +34,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "env-nonascii",
         case: 87,
-        finding: Some("casa-distro-outdated"),
         fatal: true,
         matcher: Texts::Sequences(&[
             &["casa_distro/{}.py', line", "UnicodeEncodeError:"],
@@ -48,7 +47,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "py-missing",
         case: 88,
-        finding: Some("python-missing"),
         fatal: true,
         matcher: Texts::Any(&[
             "env: 'python': No such file or directory",
@@ -63,7 +61,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "py-too-old",
         case: 88,
-        finding: Some("python-missing"),
         fatal: true,
         matcher: Texts::Sequences(&[
             &["casa_distro/{}.py', line", "SyntaxError: invalid syntax"],
@@ -175,7 +172,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "config-no-environment",
-        finding: Some("environment-missing"),
         fatal: true,
         matcher: Texts::Any(&["Cannot find execution environment"]),
         cause: "bv found no environment: it looks for conf/casa_distro.json in the directories above itself, then in CASA_ENVIRONMENT_DIR.",

@@ -41,7 +41,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "nv-docker-driver",
         case: 44,
-        finding: Some("docker-nvidia-missing"),
         fatal: true,
         matcher: Texts::Any(&[
             "could not select device driver '{driver*}' with capabilities: [",
@@ -55,7 +54,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "docker-dri-missing",
-        finding: Some("dri-missing"),
         fatal: true,
         matcher: Texts::Any(&["error gathering device information while adding custom device '{device}'"]),
         cause: "The container should get a graphics device that this machine does not have, as in a virtual machine or under Docker Desktop.",

@@ -57,7 +57,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-fuse-denied",
         case: 63,
-        finding: Some("engine-fuse-denied"),
         fatal: true,
         matcher: Texts::Any(&[
             "fusermount3: mount failed: Operation not permitted",
@@ -86,7 +85,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-fuse-timeout",
         case: 64,
-        finding: Some("engine-fuse-timeout"),
         fatal: true,
         matcher: Texts::Any(&[
             "squashfuse_ll failed to mount {*} in {seconds}s",
@@ -126,7 +124,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-loop",
         case: 65,
-        finding: Some("engine-loop-devices"),
         fatal: true,
         matcher: Texts::Any(&[
             "could not attach image file to loop device",
@@ -178,7 +175,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-cwd",
         case: 71,
-        finding: Some("cwd-not-mounted"),
         fatal: true,
         matcher: Texts::Any(&["failed to set working directory: chdir {directory*}: no such file or directory"]),
         cause: "The program should start in a directory that the container does not see.",
@@ -203,7 +199,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-overlay-fs",
         case: 73,
-        finding: Some("engine-overlay"),
         fatal: true,
         matcher: Texts::Any(&["can't mount overlay filesystem"]),
         cause: "The kernel cannot layer directories on this kind of disk (Lustre, GPFS, NFS): the image is a directory, or a writable layer lies there.",
@@ -214,7 +209,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-overlay-ro",
         case: 74,
-        finding: Some("engine-overlay"),
         fatal: true,
         matcher: Texts::Any(&[
             "Bad magic number in super-block",
@@ -271,7 +265,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-command-missing",
         case: 116,
-        finding: Some("command-not-found"),
         fatal: true,
         matcher: Texts::Any(&[
             "FATAL: '{command}': executable file not found in $PATH",
@@ -284,7 +277,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "ap-writable-sif",
-        finding: Some("engine-overlay"),
         fatal: true,
         matcher: Texts::Any(&["could not use {image*} for writing, you don't have write permissions"]),
         cause: "The container is started writable (-w), and the image is a read-only file.",

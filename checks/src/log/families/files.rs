@@ -18,7 +18,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "home-afs",
         case: 78,
-        finding: Some("mount-point-missing"),
         fatal: true,
         matcher: Texts::Any(&["mounting {*}destination {path*} doesn't exist in container"]),
         cause: "The engine had to show a directory at a place that the image does not have, and could not make that place. With a home on AFS or an automounter it fails only now and then.",
@@ -43,7 +42,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "home-nonstd",
         case: 80,
-        finding: Some("home-path-odd"),
         fatal: true,
         matcher: Texts::Any(&["as session directory: path {path} is not an absolute path"]),
         cause: "The engine takes your home from HOME or the user database and finds no absolute path there.",
@@ -121,7 +119,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "wsl-shm",
         case: 92,
-        finding: Some("wsl-shm-link"),
+        finding: Some("wsl-shm-dangling"),
         matcher: Texts::Any(&[
             "frequently caused by incorrect permissions on /dev/shm",
             "cannot be connected if '/dev/shm' is a symlink",
@@ -148,11 +146,57 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "home-profile",
+        case: 82,
+        finding: Some("home-profile-broken"),
+        fatal: true,
+        matcher: Texts::Any(&[
+            "/casa/home/.profile: Syntax error: {error*}$",
+            "/casa/home/.profile: line {line}: syntax error",
+            "/casa/home/.profile: {variable}: parameter not set",
+        ]),
+        cause: "The start script of the image reads .profile of the container's home directory before each command, and ends at a mistake in it.",
+        cure: "Mend the line that the message names, or move the file away: it is in the directory home of the environment.",
+        confirm: "The command starts once home/.profile of the environment is moved away.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "fs-copystat",
+        case: 86,
+        fatal: true,
+        matcher: Texts::Sequences(&[
+            &["casa_distro/{}.py', line", "in _copyxattr", "OSError: [Errno {number}]"],
+            &["casa_distro/{}.py', line", "in _copyxattr", "PermissionError: [Errno {number}]"],
+            &["bin/casa_distro', line", "in _copyxattr", "OSError: [Errno {number}]"],
+            &["bin/casa_distro', line", "in _copyxattr", "PermissionError: [Errno {number}]"],
+            &["bin/casa_distro_admin', line", "in _copyxattr", "OSError: [Errno {number}]"],
+            &["bin/casa_distro_admin', line", "in _copyxattr", "PermissionError: [Errno {number}]"],
+        ]),
+        cause: "An old casa_distro copies files with their extended attributes, which this file system (NFS, vfat and others) refuses.",
+        cure: "Update casa-distro, or make the environment on a local disk.",
+        confirm: "The file system of the directory where the environment is made, and the version of casa-distro.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "mpi-library",
+        case: 120,
+        fatal: true,
+        matcher: Texts::Any(&[
+            "error while loading shared libraries: libmpi{library}: cannot open shared object file",
+            "OSError: libmpi{library}: cannot open shared object file",
+            "ImportError: libmpi{library}: cannot open shared object file",
+            "libmpi.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file)",
+        ]),
+        cause: "The container does not see the MPI library of the cluster: the directory is not mounted (pcocc run without -M), or the script that puts it on the library path is not there.",
+        cure: "Mount the cluster's MPI (pcocc run -M openmpi-VERSION), and name it in /casa/start_scripts/init.sh; in the mode nv casa_distro mounts a directory of its own there, so use container or software for such jobs.",
+        confirm: "ls of the library's directory in the container, and what is mounted at /casa/start_scripts.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "library-missing",
-        finding: Some("image-library-missing"),
         fatal: true,
         matcher: Texts::Any(&["error while loading shared libraries: {library}: cannot open shared object file"]),
-        yields_to: &["nv-cli-nolib", "gl-libxext", "qt-xcb-library"],
+        yields_to: &["nv-cli-nolib", "gl-libxext", "qt-xcb-library", "mpi-library"],
         cause: "A program needs a library that is not found where it runs: it is started outside its container, or in an image that lacks the library.",
         cure: "Start the program through the environment (bv PROGRAM or casa-doctor run), or use a newer image.",
         confirm: "The library in the message exists in the image.",

@@ -17,7 +17,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "mesa-nodri",
         case: 46,
-        finding: Some("image-driver-missing"),
         fatal: true,
         matcher: Texts::Any(&["unable to load driver: {driver}_dri.so"]),
         follows: &["mesa-stdcxx", "mesa-render-perm", "nv-glibc"],
@@ -43,7 +42,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "mesa-loader",
         case: 47,
         also: &[46],
-        finding: Some("image-driver-missing"),
         matcher: Texts::Any(&["MESA-LOADER: failed to open {driver}: {reason*}"]),
         follows: &["mesa-stdcxx", "glibc-too-new"],
         cause: "Mesa could not load its driver: the file is not there, or a library that it needs is missing or too old, even when the message says that the driver itself cannot be opened.",

@@ -32,7 +32,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "nv-cli-error",
         case: 34,
-        finding: Some("nvidia-cli-failed"),
         fatal: true,
         matcher: Texts::Any(&["CalledProcessError: Command {*}nvidia-container-cli"]),
         follows: &["nv-mismatch", "nv-cli-nolib", "nv-not-loaded"],
@@ -72,7 +71,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "nv-secure-boot",
-        finding: Some("nvidia-secure-boot"),
+        finding: Some("nvidia-driver-missing"),
         matcher: Texts::Any(&[
             "could not insert 'nvidia': Key was rejected by service",
             "could not insert 'nvidia': Required key not available",
@@ -143,7 +142,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "nv-cli-missing",
-        finding: Some("nvidia-cli-failed"),
         fatal: true,
         matcher: Texts::Any(&["exec: 'nvidia-container-cli': executable file not found in $PATH"]),
         cause: "The engine was told to use NVIDIA's container tool (--nvccli), which is not installed.",

@@ -22,7 +22,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "qt-xcb-cursor",
         case: 53,
-        finding: Some("image-library-missing"),
         fatal: true,
         matcher: Texts::Any(&["xcb-cursor0 or libxcb-cursor0 is needed"]),
         cause: "Qt 6.5 and newer need the library libxcb-cursor, which the image or the system lacks. The screen itself is not the problem.",
@@ -33,7 +32,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "qt-xcb-library",
         case: 53,
-        finding: Some("image-library-missing"),
         fatal: true,
         matcher: Texts::Any(&["Cannot load library {plugin}libqxcb.so: ({library}: cannot open shared object file"]),
         cause: "The plugin by which Qt uses an X server lacks a library.",
@@ -72,7 +70,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "qt-offscreen6",
         case: 54,
-        finding: Some("qt-offscreen-gl"),
         fatal: true,
         matcher: Texts::Any(&["QOpenGLWidget is not supported on this platform"]),
         cause: "Qt runs without a screen (-platform offscreen), where Qt 6 draws nothing in 3D.",
@@ -83,7 +80,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "qt-webengine-gpu",
         case: 55,
-        finding: Some("qt-webengine-gpu"),
         fatal: true,
         matcher: Texts::Any(&["GPU process isn't usable. Goodbye"]),
         follows: &["nv-glibc", "gl-no-fbconfig", "gl-x2go"],
@@ -95,7 +91,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "qt-webengine-sandbox",
         case: 56,
-        finding: Some("qt-webengine-sandbox"),
         fatal: true,
         matcher: Texts::Any(&[
             "Running as root without --no-sandbox is not supported",
@@ -111,7 +106,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "qt-webengine-shm",
         case: 57,
-        finding: Some("shm-too-small"),
         fatal: true,
         matcher: Texts::Any(&["^Bus error$", "Bus error (core dumped)"]),
         cause: "A program touched memory that could not be provided. In a container that is usually a full /dev/shm (64 MB with Docker), when windows with a web view grow; a file that was cut while in use gives the same.",

@@ -194,7 +194,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "gl-vgl-nox",
         case: 26,
-        finding: Some("virtualgl-no-server"),
         fatal: true,
         matcher: Texts::Any(&["[VGL] ERROR: Could not open display {display}"]),
         cause: "VirtualGL wants a second X server that drives the graphics card, and there is none. The version in BrainVISA images (2.6) cannot do without it.",
@@ -235,7 +234,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "gl-libxext",
-        finding: Some("image-library-missing"),
         matcher: Texts::Any(&["libXext.so.6: cannot open shared object file"]),
         cause: "The NVIDIA libraries need libXext, which the image lacks.",
         cure: "Use an image that has libXext (package libxext6).",

@@ -17,7 +17,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "swf-params",
         case: 117,
-        finding: Some("somaworkflow-params"),
         fatal: true,
         matcher: Texts::Any(&[
             "'$SOMAWF_{which}_PARAMS'",
@@ -31,7 +30,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "swf-stderr",
-        finding: Some("somaworkflow-stderr"),
+        finding: Some("somaworkflow-noise"),
         fatal: true,
         matcher: Texts::Any(&["Cannot find soma-workflow on {host}. Please verify if your PYTHONPATH includes the soma-workflow"]),
         cause: "soma-workflow was not found over there, or something else wrote to the error output when logging in: any line there (keychain without -q, a message of module or stty) counts as failure.",

@@ -78,7 +78,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "ssh-hostkey-changed",
-        finding: Some("ssh-host-key"),
         matcher: Texts::Any(&["REMOTE HOST IDENTIFICATION HAS CHANGED"]),
         cause: "The other computer shows another key than the one known: it was reinstalled, or somebody stands in between.",
         cure: "Ask its administrator for the new fingerprint; only then remove the old entry with ssh-keygen -R HOST.",
@@ -111,7 +110,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "ssh-too-many",
-        finding: Some("ssh-too-many-keys"),
         matcher: Texts::Any(&["Too many authentication failures"]),
         cause: "The agent holds so many keys that the server gave up before the right one was tried (servers allow six).",
         cure: "Name the key in ~/.ssh/config: IdentityFile and IdentitiesOnly yes for this host.",
@@ -120,7 +118,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "ssh-old-signature",
-        finding: Some("ssh-key-outdated"),
         matcher: Texts::Any(&["signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms", "no mutual signature algorithm"]),
         cause: "Client and server agree on no kind of signature for an RSA key, because one of them is very old.",
         cure: "Make a newer key (ssh-keygen -t ed25519); for an old server PubkeyAcceptedAlgorithms +ssh-rsa in ~/.ssh/config, for that host only.",
@@ -130,7 +127,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ssh-publickey-denied",
         case: 112,
-        finding: Some("ssh-publickey-denied"),
         matcher: Texts::Any(&["Permission denied (publickey"]),
         follows: &[
             "ssh-dead-sock",

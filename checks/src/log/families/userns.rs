@@ -117,7 +117,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "ap-capabilities",
-        finding: Some("engine-root-capabilities"),
         fatal: true,
         matcher: Texts::Any(&["Requesting capability set {wanted} while permitted capability set is {permitted}"]),
         cause: "The engine runs as root on a machine or in a container where root has not all rights, and asks for all of them.",
@@ -128,7 +127,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "ap-fakeroot",
         case: 77,
-        finding: Some("engine-subuid-missing"),
         matcher: Texts::Any(&[
             "apptainer config fakeroot --add {user}",
             "singularity config fakeroot --add {user}",

@@ -6,7 +6,6 @@ use crate::finding::Severity;
 pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "vb-unknown-machine",
-        finding: Some("vbox-machine-missing"),
         matcher: Texts::Any(&["Could not find a registered machine named '{machine*}'", "VBOX_E_OBJECT_NOT_FOUND"]),
         cause: "VirtualBox knows no virtual machine of that name; machines belong to the user who registered them.",
         cure: "See the names with VBoxManage list vms, or register the machine.",
@@ -15,7 +14,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "vb-locked",
-        finding: Some("vbox-machine-running"),
         matcher: Texts::Any(&["is already locked for a session", "VBOX_E_INVALID_OBJECT_STATE"]),
         cause: "The settings of a virtual machine cannot be changed while it runs or its settings window is open.",
         cure: "Shut the machine down and close its window, then try again.",

@@ -5,7 +5,7 @@ use super::super::pattern::{Pattern, Texts};
 pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "wsl1-engine",
-        finding: Some("wsl1-unsupported"),
+        finding: Some("wsl-version-1"),
         fatal: true,
         matcher: Texts::Any(&[
             "failed to set O_CLOEXEC flags on image",

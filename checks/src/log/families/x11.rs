@@ -250,7 +250,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "x-xvfb-xkb",
         case: 16,
-        finding: Some("x11-xvfb-keyboard"),
         fatal: true,
         matcher: Texts::Any(&[
             "XKB: Failed to compile keymap",
@@ -296,7 +295,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "x-authority-locked",
-        finding: Some("x11-authority-locked"),
         matcher: Texts::Any(&["timeout in locking authority file {file}", "timeout in locking authority file$"]),
         cause: "xauth could not lock its file: the directory is not writable or full, or a lock of an interrupted xauth was left behind. Logging in then takes 20 seconds longer and the screen is refused.",
         cure: "Remove the lock files (the name of the file followed by -c and -l) when no xauth is running, and make sure that the home can be written.",
@@ -305,7 +303,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "x-authority-readonly",
-        finding: Some("x11-authority-locked"),
         matcher: Texts::Any(&["xauth: {file} not writable, changes will be ignored"]),
         cause: "The authority file belongs to another user or cannot be written, so the cookie of this connection was not stored and the screen will be refused.",
         cure: "Make the file your own: move it away and log in again.",

@@ -40,6 +40,31 @@ pub(super) static ROWS: &[Row] = &[
         "env-nonascii",
         &[87],
     ),
+    row("/usr/local/bin/entrypoint: 1: /casa/home/.profile: Syntax error: \"(\" unexpected", "home-profile", &[82]),
+    row(
+        "/usr/local/bin/entrypoint: 3: /casa/home/.profile: Syntax error: end of file unexpected (expecting \"fi\")",
+        "home-profile",
+        &[82],
+    ),
+    row("/usr/local/bin/entrypoint: 2: /casa/home/.profile: FOO: parameter not set", "home-profile", &[82]),
+    row("/casa/home/.profile: line 3: syntax error: unexpected end of file", "home-profile", &[82]),
+    row(
+        "  File \"/opt/casa_distro/python/casa_distro/environment.py\", line 840, in setup\n    shutil.copystat(src, dst)\n  File \"/usr/lib/python3.10/shutil.py\", line 378, in copystat\n    _copyxattr(src, dst, follow_symlinks=follow)\n  File \"/usr/lib/python3.10/shutil.py\", line 328, in _copyxattr\n    os.setxattr(dst, name, value, follow_symlinks=follow_symlinks)\nOSError: [Errno 524] Unknown error 524: '/data/bv/conf'",
+        "fs-copystat",
+        &[86],
+    ),
+    row(
+        "job: error while loading shared libraries: libmpi.so.40: cannot open shared object file: No such file or directory",
+        "mpi-library",
+        &[120],
+    ),
+    row("OSError: libmpi.so.40: cannot open shared object file: No such file or directory", "mpi-library", &[120]),
+    row("ImportError: libmpi.so.12: cannot open shared object file: No such file or directory", "mpi-library", &[120]),
+    row(
+        "ERROR: ld.so: object '/ccc/products/openmpi-4.0.5/default/lib/libmpi.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.",
+        "mpi-library",
+        &[120],
+    ),
     row("/usr/bin/env: 'python': No such file or directory", "py-missing", &[88]),
     row("/usr/bin/env: ‘python’: No such file or directory", "py-missing", &[88]),
     row(

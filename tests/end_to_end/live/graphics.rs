@@ -120,7 +120,7 @@ fn where_only_egl_draws_on_x2go() {
     let display = Display::start(Kind::Nxagent);
     let patient = display.patient();
     let environment = environment(&patient, "LAB_IMAGE_NO_MESA", &Value::Null);
-    let document = expect(&patient, ["--measure", environment.as_str()], &["gl-no-mode-works"]);
+    let document = expect(&patient, ["--measure", environment.as_str()], &["gl-no-mode-works", "image-no-software-gl"]);
     let finding = finding(&document, "gl-no-mode-works");
     assert_eq!(finding["severity"], "warning", "{finding:#}");
     let command = finding["advice"][0]["command"].as_str().unwrap();
@@ -132,7 +132,7 @@ fn an_older_mesa_draws_by_the_old_glx_of_x2go() {
     let display = Display::start(Kind::Nxagent);
     let patient = display.patient();
     let environment = environment(&patient, "LAB_IMAGE_BULLSEYE", &Value::Null);
-    let document = expect(&patient, [environment.as_str()], &[]);
+    let document = expect(&patient, [environment.as_str()], &["image-no-software-gl"]);
     assert_eq!(mode(&document), "container");
     let (text, success) = said_by(&mut patient.command(["run", &environment, "--opengl", "container", "--", "glxinfo", "-B"]));
     assert!(success && text.contains("llvmpipe"), "{text}");

@@ -21,7 +21,7 @@ use super::plan::Plan;
 use super::script;
 use super::settings::Settings;
 use super::site::Site;
-use super::{LaunchError, Request, devices, nvidia, options, variables};
+use super::{LaunchError, Request, cdi, devices, nvidia, options, variables};
 use crate::casa_distro::look_up_image;
 use crate::host::{Access, Host};
 use crate::recommend::OpenGl;
@@ -101,7 +101,7 @@ impl Dialect for Apptainer {
 
     fn words(&self, wanted: &Wanted<'_>, env: &mut BTreeMap<String, OsString>, told: &mut Told) -> Result<Words, LaunchError> {
         let Wanted { host, facts, engine, site, request, options, .. } = *wanted;
-        let brings_nv = request.opengl == OpenGl::Nv && !cdi_decides(engine, options, told);
+        let brings_nv = request.opengl == OpenGl::Nv && !cdi::decides(facts, engine, options, told);
         let mut brought = if brings_nv { nvidia::bring(wanted, env, &mut told.warnings) } else { Vec::new() };
         brought.extend(devices::bring(host, facts, request, options::hide_devices(options) || !site.devices, env));
         if !site.binds {
@@ -151,21 +151,6 @@ impl Dialect for Apptainer {
         // of all.
         if running.started.is_some() { HandedOver::Done } else { HandedOver::NotYet }
     }
-}
-
-/// Whether the options ask for devices of the Container Device Interface, which take the place of `--nv`: with both, the engine
-/// ignores the devices without a word.
-fn cdi_decides(engine: &Chosen, options: &[String], told: &mut Told) -> bool {
-    if !options::have(options, "--device") {
-        return false;
-    }
-    if engine.knows_cdi() == Some(false) {
-        told.warnings.push("this version of the engine has no --device: Apptainer 1.5 is the first".into());
-        return false;
-    }
-    told.notes
-        .push("the option --device brings NVIDIA's driver, so --nv is left out: with both, the engine ignores the device".into());
-    true
 }
 
 fn is_special(path: &str) -> bool {

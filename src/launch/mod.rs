@@ -8,11 +8,13 @@ mod apptainer;
 mod binds;
 #[cfg_attr(not(unix), path = "capture_elsewhere.rs")]
 mod capture;
+mod cdi;
 mod devices;
 mod dialect;
 mod display;
 mod docker;
 mod engine;
+mod gbm;
 mod home;
 mod nv_parts;
 mod nvidia;

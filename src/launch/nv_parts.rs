@@ -15,7 +15,7 @@ use super::site::Site;
 use crate::host::{FileKind, Host};
 
 /// Where the engine puts what it brings, and looks for libraries.
-const LIBRARIES: &str = "/.singularity.d/libs";
+pub(super) const LIBRARIES: &str = "/.singularity.d/libs";
 
 /// Libraries of the driver that no version, or only later ones, have in their list. Those that programs of this kind never load
 /// (encoders of video, management) are not among them.

@@ -12,6 +12,7 @@ use casa_doctor_checks::facts::Facts;
 
 use super::binds::Bind;
 use super::dialect::Wanted;
+use super::gbm;
 use super::nv_parts;
 use crate::host::Host;
 
@@ -92,6 +93,7 @@ pub(super) fn bring(wanted: &Wanted<'_>, variables: &mut BTreeMap<String, OsStri
         binds.extend(c_library(host, facts, warnings));
     }
     binds.extend(nv_parts::left_out(host, facts, engine, site));
+    binds.extend(gbm::bring(host, facts, variables));
     binds
 }
 

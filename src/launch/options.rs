@@ -74,11 +74,6 @@ pub(super) fn hide_devices(options: &[String]) -> bool {
         || value_of(options, "--no-mount").any(|value| value.split(',').any(|part| matches!(part, "dev" | "/dev")))
 }
 
-/// Whether an option with a value is among them.
-pub(super) fn have(options: &[String], name: &str) -> bool {
-    value_of(options, name).next().is_some()
-}
-
 /// Whether the options forbid the engine to let a shell evaluate variables.
 pub(super) fn forbid_evaluation(options: &[String]) -> bool {
     has(options, &["--no-eval", "--compat"], &[])
@@ -93,7 +88,8 @@ fn has(options: &[String], long: &[&str], short: &[char]) -> bool {
     })
 }
 
-fn value_of<'a>(options: &'a [String], name: &'a str) -> impl Iterator<Item = &'a str> {
+/// The values of an option that takes one, however it is written.
+pub(super) fn value_of<'a>(options: &'a [String], name: &'a str) -> impl Iterator<Item = &'a str> {
     options.iter().enumerate().filter_map(move |(index, option)| match option.strip_prefix(name) {
         Some("") => options.get(index + 1).map(String::as_str),
         Some(rest) => rest.strip_prefix('='),

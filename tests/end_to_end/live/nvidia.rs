@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{environment, expect_on_stage, finding, mode, told};
+use super::{environment, expect_on_stage, finding, mode, on_stage, told};
 use crate::displays::{Display, Kind};
 use crate::lab::{Patient, lab};
 
@@ -122,6 +122,31 @@ fn what_reaches_the_container() {
     let old_image = environment_of("LAB_IMAGE_BULLSEYE");
     let document = expect_on_stage(&patient, &healthy, &["--only", "nvidia,glibc", &old_image], &["glibc-too-new"]);
     assert!(told(&document, "glibc-too-new").contains("the image has 2.31"));
+}
+
+/// Apptainer and the driver's libraries are real; the part of libgbm is a fake, since no package of Debian 12 has it.
+#[test]
+fn what_mode_nv_brings_into_a_real_container() {
+    let (version, tree) = (lab().value("LAB_NVIDIA_VERSION"), lab().value("LAB_NVIDIA"));
+    let patient = Patient::new();
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
+    let part = patient.file("more/usr/lib/x86_64-linux-gnu/gbm/nvidia-drm_gbm.so", "fake\n");
+    let more = patient.home().join("more");
+    let script = "cat /.singularity.d/libs/nvidia-drm_gbm.so; echo \"$GBM_BACKENDS_PATH\"; ls /.singularity.d/libs";
+    let launch = |stage: &str| {
+        let run = patient.command(["run", &environment, "--no-gui", "--opengl", "nv", "--", "sh", "-c", script]);
+        let output = on_stage(&run, stage).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (text, errors) = launch(&machine(Some(version), &[more.to_str().unwrap(), tree], NODES));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "fake", "{part:?}: {errors}");
+    assert!(lines[1].starts_with("/.singularity.d/libs:/usr/lib/x86_64-linux-gnu/gbm:"), "{text}\n{errors}");
+    for name in ["libGLX_nvidia.so.0", "libEGL_nvidia.so.0"] {
+        assert!(lines.contains(&name), "{name}: {text}\n{errors}");
+    }
+    let (text, errors) = launch(&machine(Some(version), &[tree], NODES));
+    assert_eq!(text.lines().next(), Some(""), "without the part nothing points to it: {text}\n{errors}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the facts mean for OpenGL in the container: the display, the NVIDIA driver, the image.
 
 use casa_doctor_checks::facts::{ChildEnd, Connection, EngineKind, Facts, Nvidia, Reach, ServerKind, XServer};
+use casa_doctor_checks::nvidia::{card_nodes, closed_node};
 
 /// The display as far as OpenGL is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,12 +140,14 @@ pub(crate) fn nvidia_path(facts: &Facts) -> NvidiaPath {
     if kernel != user {
         return NvidiaPath::Broken(format!("the NVIDIA kernel module is version {kernel} and the libraries are version {user}"));
     }
-    for needed in ["nvidiactl", "nvidia0"] {
-        match nodes.iter().find(|node| node.path.file_name().is_some_and(|name| name == needed)) {
-            None => return NvidiaPath::Broken(format!("the device node /dev/{needed} does not exist")),
-            Some(node) if !node.usable => return NvidiaPath::Broken(format!("you may not open /dev/{needed}")),
-            Some(_) => {}
+    let control = nodes.iter().any(|node| node.path.file_name().is_some_and(|name| name == "nvidiactl"));
+    for (is_there, needed) in [(control, "nvidiactl"), (card_nodes(nodes).next().is_some(), "nvidia0")] {
+        if !is_there {
+            return NvidiaPath::Broken(format!("the device node /dev/{needed} does not exist"));
         }
+    }
+    if let Some(node) = closed_node(nodes) {
+        return NvidiaPath::Broken(format!("you may not open {}", node.path.display()));
     }
     if casa_doctor_checks::nvidia::driver_fails(facts) {
         return NvidiaPath::Broken("NVIDIA's driver does not work: its own management library gets no good answer from it".into());
@@ -199,7 +202,6 @@ fn glibc_gap(facts: &Facts) -> GlibcGap {
     }
 }
 
-/// Whether the C library stands where casa-distro's way around a glibc gap looks for it.
 /// What went wrong when casa-doctor drew through GLX with this machine's own driver; `None` when it drew well, was not tried,
 /// or when a variable chose another driver than the X server asks for.
 pub(crate) fn driver_trouble(facts: &Facts) -> Option<&'static str> {
@@ -216,6 +218,7 @@ pub(crate) fn driver_trouble(facts: &Facts) -> Option<&'static str> {
     }
 }
 
+/// Whether the C library stands where casa-distro's way around a glibc gap looks for it.
 fn debian_family(facts: &Facts) -> bool {
     let machine = facts.machine.as_ref();
     let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());

@@ -144,6 +144,16 @@ fn nvidia_on_the_screen_and_devices_that_may_not_be_opened() {
 }
 
 #[test]
+fn a_job_that_was_given_the_second_card_only() {
+    let facts = with(nvidia(healthy(), "550.1", "550.1", true), |facts| {
+        let nodes = &mut facts.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().nodes;
+        nodes[0].usable = false;
+        nodes.push(DeviceNode { path: "/dev/nvidia1".into(), usable: true, ..DeviceNode::default() });
+    });
+    expect(&facts, OpenGl::Nv, "NVIDIA driver 550.1");
+}
+
+#[test]
 fn nvidia_and_an_image_with_an_older_c_library() {
     let old = |facts| image(facts, |contents| contents.glibc = Some("2.31".into()));
     let coherent = || nvidia(healthy(), "550.1", "550.1", true);

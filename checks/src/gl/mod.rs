@@ -17,7 +17,7 @@ mod vulkan;
 mod samples;
 
 use crate::check::{Check, Outcome};
-use crate::facts::{Card, ChildEnd, ChildRun, Connection, Facts, Gpu, Session, XServer};
+use crate::facts::{Card, ChildEnd, ChildRun, Connection, Facts, Gpu, Reach, Session, XServer};
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[
@@ -55,6 +55,19 @@ fn result<T>(run: Option<&ChildRun<T>>) -> Result<&T, Outcome> {
 }
 
 /// The value of a set variable that bends rendering.
+/// From here on sshd counts the displays that it forwards (X11DisplayOffset); below it a TCP display of this machine is its own.
+const SSH_DISPLAY_OFFSET: u16 = 10;
+
+/// Whether the display's screen is on another machine.
+fn is_elsewhere(facts: &Facts) -> bool {
+    let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
+    display.is_some_and(|display| match display.reach {
+        Reach::Remote => true,
+        Reach::Loopback => display.number >= SSH_DISPLAY_OFFSET,
+        Reach::Local | Reach::Launchd => false,
+    })
+}
+
 fn variable<'a>(session: Option<&'a Session>, name: &str) -> Option<&'a str> {
     session?.graphics_variables.get(name).map(String::as_str)
 }

@@ -1,7 +1,7 @@
 //! Who draws what a program shows on the display.
 
 use super::misfit::misfit;
-use super::{card_in_words, drawing_cards, is_yes, result, telling_lines, variable, x_server};
+use super::{card_in_words, drawing_cards, is_elsewhere, is_yes, result, telling_lines, variable, x_server};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{DisplayName, Facts, GlContext, GlError, Gpu, ProbeId, Reach, ServerKind, XServer};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -105,7 +105,7 @@ fn failed(facts: &Facts, server: &XServer, error: &GlError) -> Outcome {
     // What the server answers to a request for an indirect context, which is what libGL tries when the direct driver does not
     // load. On a local display the driver is then the matter; elsewhere indirect rendering is all that could be had.
     let refused = error.message.starts_with("BadValue") && error.message.contains("X_GLXCreate");
-    let local = matches!(reach(facts), Some(Reach::Local));
+    let local = !is_elsewhere(facts) && reach(facts) != Some(Reach::Launchd);
     let finding = if refused && (is_wanted(facts) || !(local && says_that_no_driver_loads(facts))) {
         indirect(facts).title("OpenGL would be indirect, and the X server refuses that")
     } else {
@@ -192,7 +192,7 @@ fn no_context(facts: &Facts) -> Finding {
 
 pub(super) fn display_evidence(facts: &Facts, finding: Finding) -> Finding {
     match facts.x11.as_ref().and_then(|x11| x11.display.as_ref()) {
-        Some(DisplayName { text, reach: Reach::Loopback, .. }) => {
+        Some(DisplayName { text, reach: Reach::Loopback, .. }) if is_elsewhere(facts) => {
             finding.evidence(format!("DISPLAY={text} leads to another machine's screen through ssh"))
         }
         Some(DisplayName { text, reach: Reach::Remote, .. }) => {
@@ -229,10 +229,11 @@ fn is_expected(facts: &Facts, server: &XServer) -> Option<String> {
     if !has_card(facts.gpu.as_ref()) {
         return Some("this machine has no graphics card that can draw".into());
     }
-    match reach(facts) {
-        Some(Reach::Loopback | Reach::Remote) => return Some("the display is on another machine".into()),
-        Some(Reach::Launchd) => return Some("the display is XQuartz".into()),
-        Some(Reach::Local) | None => {}
+    if is_elsewhere(facts) {
+        return Some("the display is on another machine".into());
+    }
+    if reach(facts) == Some(Reach::Launchd) {
+        return Some("the display is XQuartz".into());
     }
     has_no_card(server).map(str::to_owned)
 }
@@ -327,6 +328,9 @@ mod tests {
             machine(display(Reach::Local, ServerKind::Nxagent, &["GLX"], &[]), card("amdgpu")),
             machine(display(Reach::Loopback, ServerKind::Xorg, &["GLX", "DRI3"], &["HDMI-1"]), card("amdgpu")),
         ];
+        let mut own = machine(display(Reach::Loopback, ServerKind::Xorg, &["GLX", "DRI3"], &["HDMI-1"]), card("amdgpu"));
+        own.x11.as_mut().unwrap().display.as_mut().unwrap().number = 0;
+        assert_eq!(found(&own).1, Severity::Warning, "a TCP display of this machine is its own");
         for facts in no_alarm {
             assert_eq!(found(&facts), ("gl-software-renderer".into(), Severity::Info), "{facts:?}");
         }

@@ -49,7 +49,9 @@ pub(super) fn display(reach: Reach, kind: ServerKind, extensions: &[&str], outpu
         glx: Some(ServerGlx { version: "1.4".into(), vendor_names: vec!["mesa".into()], ..ServerGlx::default() }),
         ..XServer::default()
     };
-    let name = DisplayName { text: ":0".into(), reach, ..DisplayName::default() };
+    // What ssh makes of a TCP display.
+    let (text, number) = if reach == Reach::Loopback { ("localhost:10.0", 10) } else { (":0", 0) };
+    let name = DisplayName { text: text.into(), number, reach, ..DisplayName::default() };
     X11 { display: Some(name), connection: Connection::Connected(Box::new(server)), ..X11::default() }
 }
 

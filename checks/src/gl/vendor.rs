@@ -4,10 +4,11 @@
 //! whose `libGLX_<name>.so.0` loads; when none does, or the server names none, it takes `libGLX_indirect.so.0`, which Debian
 //! makes a link to Mesa's.
 
-use super::x_server;
+use super::{is_elsewhere, x_server};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Facts, ImageContents, Nvidia, ProbeId, Reach};
+use crate::facts::{Facts, ImageContents, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::nvidia::closed_node;
 
 pub(super) static CHECK: Check = Check {
     id: "gl-vendor",
@@ -117,8 +118,7 @@ fn advise_software(finding: Finding, contents: &ImageContents) -> Finding {
 }
 
 fn supply(facts: &Facts) -> Supply {
-    let reach = facts.x11.as_ref().and_then(|x11| x11.display.as_ref()).map(|display| display.reach);
-    if let Some(Reach::Loopback | Reach::Remote) = reach {
+    if is_elsewhere(facts) {
         return Supply::No("the X server is on another machine, and NVIDIA's library needs a card of its own machine".into());
     }
     let Some(gpu) = &facts.gpu else { return Supply::NotKnown };
@@ -126,12 +126,10 @@ fn supply(facts: &Facts) -> Supply {
         Some(Nvidia { kernel_version: Some(kernel), user_version: Some(user), .. }) if kernel != user => {
             Supply::No(format!("the kernel runs version {kernel} of the driver, and the libraries are of version {user}"))
         }
-        Some(Nvidia { kernel_version: Some(_), user_version: Some(_), nodes, .. }) => {
-            match nodes.iter().find(|node| !node.usable) {
-                Some(node) => Supply::No(format!("you may not open {}", node.path.display())),
-                None => Supply::Yes,
-            }
-        }
+        Some(Nvidia { kernel_version: Some(_), user_version: Some(_), nodes, .. }) => match closed_node(nodes) {
+            Some(node) => Supply::No(format!("you may not open {}", node.path.display())),
+            None => Supply::Yes,
+        },
         Some(Nvidia { user_version: None, .. }) => Supply::No("this machine does not have NVIDIA's OpenGL libraries".into()),
         Some(_) => Supply::No("the kernel of this machine does not run NVIDIA's driver".into()),
         None => Supply::No("this machine has no NVIDIA driver".into()),
@@ -142,7 +140,7 @@ fn supply(facts: &Facts) -> Supply {
 mod tests {
     use super::super::samples::{desktop, facts};
     use super::*;
-    use crate::facts::{Connection, Gpu, Image};
+    use crate::facts::{Connection, DeviceNode, Gpu, Image, Reach};
 
     fn machine(server: &[&str], image: ImageContents, nvidia: Option<Nvidia>) -> Facts {
         let mut x11 = desktop();
@@ -205,9 +203,24 @@ mod tests {
     fn nv_cannot_serve_a_remote_display() {
         let mut facts = machine(&["nvidia"], image(&["mesa"], false), driver("550.163.01", Some("550.163.01")));
         if let Some(display) = facts.x11.as_mut().and_then(|x11| x11.display.as_mut()) {
-            display.reach = Reach::Loopback;
+            (display.reach, display.number) = (Reach::Loopback, 10);
         }
         assert_eq!(severity(&facts), Severity::Error);
+        facts.x11.as_mut().unwrap().display.as_mut().unwrap().number = 0;
+        assert_eq!(severity(&facts), Severity::Info, "a TCP display of this machine is its own");
+    }
+
+    #[test]
+    fn a_job_that_was_given_the_second_card_can_use_it() {
+        let node = |name: &str, usable| DeviceNode { path: format!("/dev/{name}").into(), usable, ..DeviceNode::default() };
+        for (ctl, first, second, expected) in
+            [(true, false, true, Severity::Info), (true, false, false, Severity::Error), (false, true, true, Severity::Error)]
+        {
+            let mut nvidia = driver("550.163.01", Some("550.163.01")).unwrap();
+            nvidia.nodes =
+                vec![node("nvidia0", first), node("nvidia1", second), node("nvidiactl", ctl), node("nvidia-modeset", false)];
+            assert_eq!(severity(&machine(&["nvidia"], image(&["mesa"], true), Some(nvidia))), expected);
+        }
     }
 
     #[test]

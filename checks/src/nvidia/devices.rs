@@ -56,6 +56,19 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::of([missing, closed].into_iter().flatten().collect())
 }
 
+/// The nodes of the cards themselves, such as `/dev/nvidia0`.
+pub fn card_nodes(nodes: &[DeviceNode]) -> impl Iterator<Item = &DeviceNode> {
+    nodes.iter().filter(|node| is_card(node))
+}
+
+/// The node that keeps this user from every card: the control node, or that of a card when none can be used. A batch job is given
+/// some of the cards, and the nodes of the others are closed to it.
+#[must_use]
+pub fn closed_node(nodes: &[DeviceNode]) -> Option<&DeviceNode> {
+    let control = nodes.iter().find(|node| name(node) == CONTROL && !node.usable);
+    control.or_else(|| if card_nodes(nodes).any(|node| node.usable) { None } else { card_nodes(nodes).next() })
+}
+
 fn name(node: &DeviceNode) -> &str {
     node.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }

@@ -16,6 +16,7 @@ mod versions;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use self::devices::{card_nodes, closed_node};
 pub use self::management::fails as driver_fails;
 use crate::check::{Check, Outcome};
 use crate::facts::{Engine, EngineKind, Facts, Gpu, Nvidia};

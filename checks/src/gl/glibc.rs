@@ -8,7 +8,7 @@ use super::x_server;
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Engine, EngineKind, Facts, HostLibrary, NvSettings, ProbeId};
 use crate::finding::{FindingKind, Severity};
-use crate::nvidia::request::requests;
+use crate::nvidia::request::{nv_is_used, requests};
 use crate::nvidia::{Driver, engine_in_words, kernel_driver, numbers, sif_engine};
 
 pub(super) static CHECK: Check = Check {
@@ -94,7 +94,11 @@ fn run(facts: &Facts) -> Outcome {
         Use::ForTheServer => {
             finding.severity(Severity::Error).evidence("the X server asks for NVIDIA's library, so nv is the mode for it")
         }
-        Use::Perhaps(evidence) => finding.evidence(evidence),
+        Use::Perhaps(evidence) if nv_is_used(facts) => finding.evidence(evidence),
+        Use::Perhaps(evidence) => finding
+            .severity(Severity::Info)
+            .evidence(evidence)
+            .evidence("nothing here starts containers in the mode nv: this matters only when it is asked for"),
     };
     Outcome::Findings(vec![
         finding
@@ -175,7 +179,12 @@ mod tests {
 
     #[test]
     fn an_old_image_and_an_old_engine_do_not_fit() {
-        let found = found(&with_image(engine(healthy(), "1.4.5"), "2.31"));
+        let mut facts = with_image(engine(healthy(), "1.4.5"), "2.31");
+        let unused = found(&facts);
+        assert_eq!(unused.severity, Severity::Info, "nothing uses the mode nv");
+        // Then stock casa_distro takes it by itself.
+        facts.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().container_cli = true;
+        let found = found(&facts);
         assert_eq!(found.severity, Severity::Warning);
         assert!(found.evidence[0].contains("libGLX.so.0: asks for GLIBC_2.34"), "{found:?}");
         assert!(!found.evidence.iter().any(|evidence| evidence.contains("libGL.so.1")), "it asks for little: {found:?}");
@@ -186,7 +195,7 @@ mod tests {
         assert_eq!(CHECK.judge(&with_image(engine(healthy(), "1.5.0"), "2.31")), Outcome::Pass);
         assert_eq!(CHECK.judge(&with_image(engine(healthy(), "1.4.5"), "2.36")), Outcome::Pass);
         let singularity = with_image(of_kind(healthy(), EngineKind::Singularity, "4.5.1"), "2.31");
-        assert_eq!(found(&singularity).severity, Severity::Warning);
+        assert_eq!(found(&singularity).kind.id, "glibc-too-new");
     }
 
     #[test]

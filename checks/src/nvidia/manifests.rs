@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::request::nv_is_used;
 use super::{engine_in_words, numbers, running, sif_engine};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Engine, EngineKind, Facts, Gpu, Image, Manifest, ManifestSearch, NvSettings, ProbeId};
@@ -63,6 +64,8 @@ fn run(facts: &Facts) -> Outcome {
         (true, false) => ("EGL", Severity::Warning),
         (false, true) => ("Vulkan", Severity::Info),
     };
+    let used = nv_is_used(facts);
+    let severity = if used { severity } else { Severity::Info };
     let lost: Vec<_> = egl.iter().filter(|_| lost_egl).chain(vulkan.iter().filter(|_| lost_vulkan)).collect();
     let mut finding = UNBOUND
         .found()
@@ -72,6 +75,9 @@ fn run(facts: &Facts) -> Outcome {
         finding = finding.evidence(format!("{}: on this machine, and not brought into the container", manifest.path.display()));
     }
     finding = finding.evidence(reason(brings, engine, gpu));
+    if !used {
+        finding = finding.evidence("nothing here starts containers in the mode nv: this matters only when it is asked for");
+    }
     if let Some(tls) = &nvidia.tls {
         finding = finding.evidence(format!(
             "{}: a second build of libnvidia-tls, which --nv does not bring either; old drivers crash now and then without it",
@@ -136,7 +142,9 @@ mod tests {
 
     #[test]
     fn engines_that_bring_no_manifest() {
-        for facts in [engine(healthy(), "1.3.6"), of_kind(healthy(), EngineKind::Singularity, "4.1.0")] {
+        for mut facts in [engine(healthy(), "1.3.6"), of_kind(healthy(), EngineKind::Singularity, "4.1.0")] {
+            assert_eq!(finding(&CHECK, &facts).severity, Severity::Info, "nothing uses the mode nv");
+            facts.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().container_cli = true;
             let found = finding(&CHECK, &facts);
             assert_eq!(found.severity, Severity::Warning);
             assert!(found.evidence[0].contains("10_nvidia.json"), "{found:?}");

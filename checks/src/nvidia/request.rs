@@ -1,6 +1,6 @@
 //! Who asks for NVIDIA's driver in a container: options of the configuration, a setting of the engine, a variable.
 
-use crate::facts::{ConfigFile, Environment, Facts};
+use crate::facts::{ConfigFile, Connection, DeviceNode, Environment, Facts};
 use crate::image::environment;
 
 /// A wish for NVIDIA's driver.
@@ -44,6 +44,21 @@ pub(crate) fn requests(facts: &Facts) -> Vec<Request<'_>> {
         });
     }
     requests
+}
+
+/// Whether containers here are started with NVIDIA's driver as things are: because something asks for it, because the X server
+/// wants its library, or because stock casa_distro chooses the mode nv by itself. That it does where the control node is open and
+/// nvidia-container-cli is on PATH, whatever the X server wants (its function `opengl=auto`).
+pub(crate) fn nv_is_used(facts: &Facts) -> bool {
+    let nvidia = facts.gpu.as_ref().and_then(|gpu| gpu.nvidia.as_ref());
+    let control = |node: &DeviceNode| node.usable && node.path.file_name().is_some_and(|name| name == "nvidiactl");
+    let by_itself = nvidia.is_some_and(|nvidia| nvidia.container_cli && nvidia.nodes.iter().any(control));
+    let server = match facts.x11.as_ref().map(|x11| &x11.connection) {
+        Some(Connection::Connected(server)) => server.glx.as_ref(),
+        _ => None,
+    };
+    let wanted = server.is_some_and(|glx| glx.vendor_names.iter().any(|name| name == "nvidia"));
+    by_itself || wanted || requests(facts).iter().any(|request| request.reaches_engine)
 }
 
 fn options(environment: &Environment, tool_is_set: bool) -> Vec<Request<'_>> {

@@ -1,7 +1,7 @@
 //! NVIDIA's real user space, in the states in which people have it. The card and the kernel's part of the driver cannot be had:
 //! those two are fakes, made of the files by which they show.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{environment, expect_on_stage, finding, mode, on_stage, told};
 use crate::displays::{Display, Kind};
@@ -112,16 +112,22 @@ fn what_reaches_the_container() {
     let (version, tree) = (lab().value("LAB_NVIDIA_VERSION"), lab().value("LAB_NVIDIA"));
     let healthy = machine(Some(version), &[tree], NODES);
     let patient = Patient::new();
-    let environment_of = |image| environment(&patient, image, &Value::Null);
-    let healthy_image = environment_of("LAB_IMAGE");
-    let only = ["--only", "nvidia,glibc", healthy_image.as_str()];
-    expect_on_stage(&patient, &healthy, &only, &[]);
+    let diagnose = |image: &str, asked: bool, stage: &str, expected: &[&str]| {
+        let keys = if asked { json!({"container_options": ["--nv=true"]}) } else { Value::Null };
+        let environment = environment(&patient, image, &keys);
+        expect_on_stage(&patient, stage, &["--only", "nvidia,glibc", &environment], expected)
+    };
+    diagnose("LAB_IMAGE", true, &healthy, &[]);
     let unlisted = format!("{healthy}\nsed -i /json/d /etc/apptainer/nvliblist.conf");
-    let document = expect_on_stage(&patient, &unlisted, &only, &["nvidia-manifest-unbound"]);
+    let document = diagnose("LAB_IMAGE", true, &unlisted, &["nvidia-manifest-unbound"]);
     assert!(told(&document, "nvidia-manifest-unbound").contains("10_nvidia.json"));
-    let old_image = environment_of("LAB_IMAGE_BULLSEYE");
-    let document = expect_on_stage(&patient, &healthy, &["--only", "nvidia,glibc", &old_image], &["glibc-too-new"]);
+    let document = diagnose("LAB_IMAGE_BULLSEYE", true, &healthy, &["glibc-too-new"]);
     assert!(told(&document, "glibc-too-new").contains("the image has 2.31"));
+    // Where nothing uses the mode nv, it is a remark.
+    let document = diagnose("LAB_IMAGE_BULLSEYE", false, &unlisted, &[]);
+    for id in ["glibc-too-new", "nvidia-manifest-unbound"] {
+        assert_eq!(finding(&document, id)["severity"], "info", "{document:#}");
+    }
 }
 
 /// Apptainer and the driver's libraries are real; the part of libgbm is a fake, since no package of Debian 12 has it.

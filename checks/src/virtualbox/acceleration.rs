@@ -49,11 +49,21 @@ fn run(facts: &Facts) -> Outcome {
     let (Some(version), Some(darwin)) = (version(facts), darwin(facts)) else {
         return Outcome::Unknown("the version of VirtualBox or of macOS is not known".to_owned());
     };
-    if darwin < DARWIN_OF_MACOS_15 || !matches!(version, (7, 1 | 2)) {
+    if !fails(darwin, version) {
         return Outcome::Pass;
     }
     let (major, minor) = version;
     Outcome::of(on.into_iter().map(|candidate| of_host(candidate, major, minor)).collect())
+}
+
+/// Whether 3D acceleration is known to fail with this kernel of macOS and this version of VirtualBox.
+fn fails(darwin: u32, version: (u32, u32)) -> bool {
+    darwin >= DARWIN_OF_MACOS_15 && matches!(version, (7, 1 | 2))
+}
+
+/// Whether 3D acceleration ends virtual machines on this computer, so that nobody must be told to switch it on.
+pub(super) fn ends_machines(facts: &Facts) -> bool {
+    is_mac(facts) && version(facts).zip(darwin(facts)).is_some_and(|(version, darwin)| fails(darwin, version))
 }
 
 fn of_host(candidate: Candidate<'_>, major: u32, minor: u32) -> Finding {

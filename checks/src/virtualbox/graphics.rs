@@ -1,5 +1,6 @@
 //! Can the virtual machine draw?
 
+use super::acceleration::ends_machines;
 use super::{Candidate, candidates};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
@@ -31,7 +32,7 @@ static CONTROLLER: FindingKind = FindingKind {
     why: "Linux in VirtualBox draws in 3D through the controller VMSVGA with 3D acceleration. With the older ones (VBoxVGA, VBoxSVGA) or without \
           acceleration the processor draws, and the window cannot be resized properly.",
     cure: "With the machine shut down, choose VMSVGA in its settings under Display, and tick 3D acceleration. If it then shows black or white windows, \
-           switch 3D acceleration off again.",
+           switch 3D acceleration off again. On macOS 15 leave it off: VirtualBox 7.1 and 7.2 end the machine with it.",
     example: "graphicscontroller=\"vboxvga\"\naccelerate3d=\"off\"",
     since: "0.1.0",
 };
@@ -53,12 +54,16 @@ const ENOUGH_MB: u64 = 128;
 
 fn controllers(facts: &Facts) -> Outcome {
     match candidates(facts) {
-        Ok(candidates) => Outcome::of(candidates.into_iter().filter_map(controller).collect()),
+        Ok(candidates) => {
+            let unstable = ends_machines(facts);
+            Outcome::of(candidates.into_iter().filter_map(|candidate| controller(candidate, unstable)).collect())
+        }
         Err(outcome) => outcome,
     }
 }
 
-fn controller(candidate: Candidate<'_>) -> Option<Finding> {
+/// `unstable` tells that 3D acceleration is known to fail on this computer: then it is right that it is off.
+fn controller(candidate: Candidate<'_>, unstable: bool) -> Option<Finding> {
     let controller = candidate.machine.graphics_controller.as_deref()?;
     let accelerated = candidate.machine.accelerate_3d;
     let is_old = matches!(controller, "vboxvga" | "vboxsvga" | "none");
@@ -67,7 +72,7 @@ fn controller(candidate: Candidate<'_>) -> Option<Finding> {
             .found()
             .severity(candidate.severity(Severity::Warning))
             .evidence(candidate.shown("graphicscontroller", controller))
-    } else if controller == "vmsvga" && accelerated == Some(false) {
+    } else if controller == "vmsvga" && accelerated == Some(false) && !unstable {
         // The processor draws: slower, and right.
         CONTROLLER.found().severity(Severity::Info).title("3D acceleration of the virtual machine is off")
     } else {
@@ -78,9 +83,17 @@ fn controller(candidate: Candidate<'_>) -> Option<Finding> {
         options.push("--graphicscontroller vmsvga");
     }
     let mut finding = finding;
-    if accelerated == Some(false) {
+    if accelerated == Some(false) && !unstable {
         finding = finding.evidence(candidate.shown("accelerate3d", "off"));
         options.push("--accelerate3d on");
+    }
+    if unstable {
+        return Some(
+            candidate
+                .begin(finding)
+                .advise_command("Choose the controller VMSVGA.", candidate.modify(&options.join(" ")))
+                .advise("Leave 3D acceleration off: this version of VirtualBox ends the machine with it on this macOS."),
+        );
     }
     Some(
         candidate
@@ -133,6 +146,21 @@ mod tests {
         let found = findings(&CONTROLLER_CHECK, &computer("linux", "7.2.22", vec![machine])).remove(0);
         assert_eq!(found.severity, Severity::Info);
         assert_eq!(found.advice[0].command.as_deref(), Some("VBoxManage modifyvm brainvisa-5.1 --accelerate3d on"));
+    }
+
+    #[test]
+    fn nobody_is_told_to_switch_on_what_ends_the_machine() {
+        let machines = || vec![VirtualMachine { accelerate_3d: Some(false), ..right("brainvisa-5.1") }, bare("brainvisa-5.2")];
+        let on_macos = |kernel: &str| {
+            let mut facts = computer("macos", "7.2.22", machines());
+            facts.machine.as_mut().unwrap().kernel = Some(kernel.into());
+            findings(&CONTROLLER_CHECK, &facts)
+        };
+        let found = on_macos("24.1.0");
+        assert_eq!(found.len(), 1, "3D acceleration that is off is right there: {found:?}");
+        assert_eq!(found[0].advice[0].command.as_deref(), Some("VBoxManage modifyvm brainvisa-5.2 --graphicscontroller vmsvga"));
+        let older = on_macos("23.6.0");
+        assert!(older.len() == 2 && older[0].advice[0].command.as_deref().unwrap().contains("--accelerate3d on"), "{older:?}");
     }
 
     #[test]

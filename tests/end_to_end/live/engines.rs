@@ -212,3 +212,28 @@ fn the_driver_of_nvidia_is_asked_for_in_vain() {
     let document = expect(&patient, ["--only", "nvidia", &wanted], &["nvidia-flag-without-driver"]);
     assert!(told(&document, "nvidia-flag-without-driver").contains("--nv=true"));
 }
+
+/// What the administrator's settings forbid is told before, and Apptainer, without a setuid starter, keeps to it.
+#[test]
+fn settings_of_the_administrator() {
+    let patient = Patient::new();
+    let environment = environment(&patient, "LAB_IMAGE", &Value::Null);
+    let set = |line: &str| {
+        let (name, _) = line.split_once(" = ").unwrap();
+        format!(
+            "stage_begin\nsed -i 's|^{name} = .*||' /etc/apptainer/apptainer.conf\necho '{line}' >>/etc/apptainer/apptainer.conf"
+        )
+    };
+    for (line, severity, log) in [
+        ("limit container paths = /srv", "error", "ap-policy"),
+        ("allow container sif = no", "error", "ap-policy"),
+        ("allow user ns = no", "error", "ap-userns-config"),
+        ("limit container owners = nobody", "info", "ap-policy"),
+    ] {
+        let expected: &[&str] = if severity == "info" { &[] } else { &["engine-policy"] };
+        let document = expect_on_stage(&patient, &set(line), &["--only", ONLY_ENGINE, &environment], expected);
+        let finding = finding(&document, "engine-policy");
+        assert!(finding["severity"] == severity && finding.to_string().contains(line), "{line}: {finding:#}");
+        expect_in_log(&mut on_stage(&apptainer(&patient, &[]), &set(line)), log);
+    }
+}

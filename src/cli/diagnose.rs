@@ -145,8 +145,9 @@ pub(super) fn replayed(host: &Arc<dyn Host>, options: &Options, path: &Path) -> 
 pub(super) fn record(host: Arc<dyn Host>, options: &Options, env: Option<OsString>, raw: bool) -> Result<ExitStatus, Failure> {
     let selection = Selection::default();
     let wanted = Request { thorough: true, ..request(options, env, &selection) };
+    let plugins = list_plugins(&host, options, &selection);
     let mut facts = collect(&context(&host, options), &wanted)?;
-    ask_plugins(&host, options, &mut facts, &selection, wanted.deadline);
+    ask_plugins(&host, options, &mut facts, &selection, plugins, wanted.deadline);
     let mut diagnosis = Diagnosis::of(Source::Live, facts, &selection);
     if options.measure {
         diagnosis.measure(&host, &host, options, &selection)?;
@@ -176,15 +177,30 @@ fn select(options: &Options, plugins: &[String]) -> Result<Selection, Failure> {
     Selection::parse(&Catalog::registered(), plugins, &options.only, &options.skip).map_err(Failure::usage)
 }
 
-/// Asks the plug-ins that are wanted; they are given all other facts.
-fn ask_plugins(host: &Arc<dyn Host>, options: &Options, facts: &mut Facts, selection: &Selection, deadline: Option<Instant>) {
+/// Starts to list the plug-ins, which takes a while where PATH is long; the error says why none is asked.
+fn list_plugins(host: &Arc<dyn Host>, options: &Options, selection: &Selection) -> Result<plugins::Listing, &'static str> {
     if options.no_plugins {
-        return plugins::leave_out(facts, NO_PLUGINS);
+        return Err(NO_PLUGINS);
     }
     if !registry::checks().any(|check| check.category == Category::Plugin && selection.wants_check(check)) {
-        return plugins::leave_out(facts, "no plug-in was asked for");
+        return Err("no plug-in was asked for");
     }
-    plugins::ask(&context(host, options), facts, deadline, |name| selection.wants_plugin(name));
+    Ok(plugins::Listing::start(host))
+}
+
+/// Asks the plug-ins that are wanted; they are given all other facts.
+fn ask_plugins(
+    host: &Arc<dyn Host>,
+    options: &Options,
+    facts: &mut Facts,
+    selection: &Selection,
+    listing: Result<plugins::Listing, &'static str>,
+    deadline: Option<Instant>,
+) {
+    match listing {
+        Err(why_not) => return plugins::leave_out(facts, why_not),
+        Ok(listing) => plugins::ask(&context(host, options), facts, listing, deadline, |name| selection.wants_plugin(name)),
+    }
     // What was seen before is searched already.
     if facts.plugins.as_ref().is_some_and(|plugins| !plugins.found.is_empty()) {
         *facts = hide_secrets(std::mem::take(facts));
@@ -213,8 +229,9 @@ pub(super) fn look_only(
     selection: &Selection,
 ) -> Result<Diagnosis, Failure> {
     let wanted = request(options, env, selection);
+    let plugins = list_plugins(host, options, selection);
     let mut facts = collect(&context(host, options), &wanted)?;
-    ask_plugins(host, options, &mut facts, selection, wanted.deadline);
+    ask_plugins(host, options, &mut facts, selection, plugins, wanted.deadline);
     if options.checksum
         && let Some(image) = &mut facts.image
     {

@@ -13,6 +13,13 @@ const TERM_GRACE: Duration = Duration::from_millis(100);
 /// How long a killed program may take to be reaped before it is abandoned: one that hangs in the kernel never is.
 const KILL_GRACE: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether a program has ended where nothing tells.
+#[cfg(not(unix))]
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// Whether what a program has written to standard output so far is all that is wanted.
+pub(crate) type Enough = fn(&[u8]) -> bool;
+
 /// A program to run: an argument vector, never a shell's line.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -32,6 +39,8 @@ pub(crate) struct Command {
     pub(crate) limit: Duration,
     /// How many bytes of standard output, and of standard error, are kept. What exceeds them is read and thrown away.
     pub(crate) output_limit: usize,
+    /// Whether standard output so far is all that is wanted: the program is ended then, and its end not waited for.
+    pub(crate) enough: Option<Enough>,
 }
 
 impl Command {
@@ -46,6 +55,7 @@ impl Command {
             stdin: Vec::new(),
             limit,
             output_limit: 256 * 1024,
+            enough: None,
         }
     }
 
@@ -71,7 +81,7 @@ impl Command {
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommandEnd {
-    /// It exited.
+    /// It exited; with status 0, too, when what it had said was [enough](Command::enough).
     Exited(i32),
     /// A signal ended it.
     Signal(i32),
@@ -144,6 +154,17 @@ pub(crate) struct ProcessTree {
     child: Child,
     stdout: Drain,
     stderr: Drain,
+    news: mpsc::Receiver<News>,
+    last: Option<News>,
+}
+
+/// What somebody waits for who waits for a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// It has ended and is not reaped yet.
+    Ended,
+    /// It has said [enough](Command::enough).
+    Enough,
 }
 
 impl ProcessTree {
@@ -174,16 +195,18 @@ impl ProcessTree {
             // A program that does not read all of its input is not an error of ours.
             thread::spawn(move || drop(stdin.write_all(&input)));
         }
-        let stdout = Drain::start(child.stdout.take(), command.output_limit);
-        let stderr = Drain::start(child.stderr.take(), command.output_limit);
-        Ok(Self { child, stdout, stderr })
+        let (tell, news) = mpsc::channel();
+        let enough = command.enough.map(|enough| (enough, tell.clone()));
+        let stdout = Drain::start(child.stdout.take(), command.output_limit, enough);
+        let stderr = Drain::start(child.stderr.take(), command.output_limit, None);
+        watch(&child, tell);
+        Ok(Self { child, stdout, stderr, news, last: None })
     }
 
     /// Waits until the deadline, then kills the group. Never waits longer than the graces after it.
     pub(crate) fn finish(mut self, deadline: Instant, started: Instant) -> CommandOutput {
-        let mut timed_out = false;
-        if !self.wait_until(deadline) {
-            timed_out = true;
+        let timed_out = !self.wait_until(deadline);
+        if timed_out {
             self.signal(Kill::Term);
             self.wait_until(Instant::now() + TERM_GRACE);
         }
@@ -191,6 +214,9 @@ impl ProcessTree {
         // While the program is not reaped its process group cannot belong to anybody else. This also ends what a program
         // that exited has left running, which would keep the pipes open.
         self.signal(Kill::Kill);
+        if self.last == Some(News::Enough) {
+            return self.leave(duration);
+        }
         let reaped = self.wait_until(Instant::now() + KILL_GRACE);
         let end = match (timed_out, reaped) {
             (true, _) => CommandEnd::TimedOut { abandoned: !reaped },
@@ -203,30 +229,38 @@ impl ProcessTree {
         CommandOutput { end, stdout: self.stdout.take(), stderr: self.stderr.take(), duration }
     }
 
-    /// Waits for the end without reaping; tells whether it came.
+    /// Takes what a program said that has said enough. It was killed, and its end may take the kernel a while.
+    fn leave(self, duration: Duration) -> CommandOutput {
+        let Self { mut child, stdout, stderr, .. } = self;
+        let output = CommandOutput { end: CommandEnd::Exited(0), stdout: stdout.so_far(), stderr: stderr.take(), duration };
+        thread::spawn(move || drop(child.wait()));
+        output
+    }
+
+    /// Waits for the end without reaping, or for enough; tells whether it came.
+    #[cfg(unix)]
     pub(crate) fn wait_until(&mut self, deadline: Instant) -> bool {
-        let mut pause = Duration::from_micros(200);
+        if self.last.is_none() {
+            // Nobody is left to tell more only after the end was told.
+            self.last = self.news.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+        }
+        self.last.is_some()
+    }
+
+    /// Waits for the end; tells whether it came.
+    #[cfg(not(unix))]
+    pub(crate) fn wait_until(&mut self, deadline: Instant) -> bool {
         loop {
-            if self.has_ended() {
+            if self.last.is_some() || !matches!(self.child.try_wait(), Ok(None)) {
+                self.last = self.last.or(Some(News::Ended));
                 return true;
             }
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
-            thread::sleep(pause.min(left));
-            pause = (pause * 2).min(Duration::from_millis(4));
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.last = self.news.recv_timeout(left.min(PAUSE)).ok();
         }
-    }
-
-    #[cfg(unix)]
-    fn has_ended(&self) -> bool {
-        use rustix::process::{WaitId, WaitIdOptions, waitid};
-        let Some(pid) = self.pid() else { return true };
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
-    }
-
-    #[cfg(not(unix))]
-    fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Its number, which is that of its group, too.
@@ -255,6 +289,23 @@ impl ProcessTree {
     }
 }
 
+/// Waits for the end of a program in a thread of its own, and tells it. The program is not reaped, so that its number stays its own.
+#[cfg(unix)]
+fn watch(child: &Child, tell: mpsc::Sender<News>) {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    thread::spawn(move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_err_and(|error| error == rustix::io::Errno::INTR)) {}
+        // Whoever waited may have gone.
+        let _ = tell.send(News::Ended);
+    });
+}
+
+/// There is no waiting without reaping: whoever waits looks again and again.
+#[cfg(not(unix))]
+fn watch(_: &Child, _: mpsc::Sender<News>) {}
+
 #[derive(Clone, Copy)]
 enum Kill {
     Term,
@@ -277,7 +328,8 @@ struct Drain {
 }
 
 impl Drain {
-    fn start(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Self {
+    /// `enough` is told what was kept, and its sender when that is enough.
+    fn start(pipe: Option<impl Read + Send + 'static>, limit: usize, enough: Option<(Enough, mpsc::Sender<News>)>) -> Self {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let (sender, done) = mpsc::channel::<()>();
         if let Some(mut pipe) = pipe {
@@ -288,6 +340,11 @@ impl Drain {
                     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                     let room = limit.saturating_sub(kept.len());
                     kept.extend_from_slice(&buffer[..read.min(room)]);
+                    if let Some((enough, tell)) = &enough
+                        && enough(&kept)
+                    {
+                        let _ = tell.send(News::Enough);
+                    }
                 }
                 drop(sender);
             });
@@ -298,6 +355,11 @@ impl Drain {
     /// What was read so far; waits a moment for the end of the pipe, which somebody who escaped the group may keep open.
     fn take(&self) -> Vec<u8> {
         let _ = self.done.recv_timeout(KILL_GRACE);
+        self.so_far()
+    }
+
+    /// What was read so far.
+    fn so_far(&self) -> Vec<u8> {
         std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

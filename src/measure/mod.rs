@@ -13,7 +13,6 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Connection, Facts, Measurement, MeasurementOutcome, Measurements, NotTried, OpenGl, Place};
@@ -82,14 +81,15 @@ pub(crate) fn measure(host: &Arc<dyn Host>, facts: &Facts, wish: &Wish<'_>) -> R
         (wish.tell)(Progress::NotTried(one));
     }
     let of = wanted.len();
-    let display = display(facts);
-    // Beside the start of the first container, which mostly waits for the disk.
-    let machine = display.map(|display| {
-        let (host, authority, limit) = (Arc::clone(host), authority(facts), wish.limit);
-        thread::spawn(move || measure_host(host, authority.as_deref(), limit, display))
-    });
+    // Nothing else is at work meanwhile: a speed that was measured beside another one would be wrong.
+    if let Some(display) = display(facts) {
+        let limit = left(wish).map_or(wish.limit, |left| left.min(wish.limit));
+        let machine = measure_host(Arc::clone(host), authority(facts).as_deref(), limit, display);
+        (wish.tell)(Progress::Measured(&machine));
+        all.measured.push(machine);
+    }
     for (index, opengl) in (1..).zip(wanted) {
-        let left = wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = left(wish);
         if left.is_some_and(|left| left.is_zero()) {
             all.not_tried.push(NotTried { opengl, reason: "the time of --timeout was over".to_owned() });
             continue;
@@ -100,11 +100,12 @@ pub(crate) fn measure(host: &Arc<dyn Host>, facts: &Facts, wish: &Wish<'_>) -> R
         (wish.tell)(Progress::Measured(&one));
         all.measured.push(one);
     }
-    if let Some(Ok(machine)) = machine.map(thread::JoinHandle::join) {
-        (wish.tell)(Progress::Measured(&machine));
-        all.measured.insert(0, machine);
-    }
     Ok(all)
+}
+
+/// What is left of the time for everything.
+fn left(wish: &Wish<'_>) -> Option<Duration> {
+    wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 /// The file with the cookie that let us in.

@@ -32,24 +32,49 @@ const GRACE: Duration = Duration::from_millis(500);
 ///
 /// When a directory of plug-ins cannot be listed, or not in time.
 pub(crate) fn discover(host: &Arc<dyn Host>, limit: Duration) -> Result<Vec<Candidate>, String> {
-    let (sender, receiver) = mpsc::channel();
-    let host = Arc::clone(host);
-    // Nobody may wait any more when it ends.
-    thread::spawn(move || drop(sender.send(discover::candidates(host.as_ref()))));
-    receiver.recv_timeout(limit.min(LISTING_LIMIT)).unwrap_or_else(|_| {
-        Err("the directories of plug-ins could not be listed in time: one of them, or one of PATH, may be on a disk that hangs"
-            .to_owned())
-    })
+    Listing::start(host).wait(limit)
 }
 
-/// Asks every wanted plug-in, and adds to the facts what they say.
-pub(crate) fn ask(context: &Context, facts: &mut Facts, deadline: Option<Instant>, wanted: impl Fn(&str) -> bool) {
+/// The plug-ins, being listed beside whatever else is done.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    receiver: mpsc::Receiver<Result<Vec<Candidate>, String>>,
+    started: Instant,
+}
+
+impl Listing {
+    /// Starts to list them.
+    pub(crate) fn start(host: &Arc<dyn Host>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let host = Arc::clone(host);
+        // Nobody may wait any more when it ends.
+        thread::spawn(move || drop(sender.send(discover::candidates(host.as_ref()))));
+        Self { receiver, started: Instant::now() }
+    }
+
+    fn wait(self, limit: Duration) -> Result<Vec<Candidate>, String> {
+        let left = limit.min(LISTING_LIMIT).saturating_sub(self.started.elapsed());
+        self.receiver.recv_timeout(left).unwrap_or_else(|_| {
+            Err("the directories of plug-ins could not be listed in time: one of them, or one of PATH, may be on a disk that hangs"
+                .to_owned())
+        })
+    }
+}
+
+/// Asks every wanted plug-in of a listing, and adds to the facts what they say.
+pub(crate) fn ask(
+    context: &Context,
+    facts: &mut Facts,
+    listing: Listing,
+    deadline: Option<Instant>,
+    wanted: impl Fn(&str) -> bool,
+) {
     let started = Instant::now();
     let left = deadline.map_or(context.limit, |deadline| context.limit.min(deadline.saturating_duration_since(started)));
     let (plugins, end, reason) = if left.is_zero() {
         (None, ProbeEnd::TimedOut, Some("the time for the whole run was over before the plug-ins' turn".to_owned()))
     } else {
-        match discover(&context.host, left) {
+        match listing.wait(left) {
             Ok(found) => {
                 let wanted = found.into_iter().filter(|candidate| wanted(&candidate.name)).collect();
                 (Some(run(context, facts, left, wanted)), ProbeEnd::Answered, None)

@@ -77,6 +77,9 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
     let (refusal_sender, refusal) = mpsc::channel::<LocateError>();
     let mut starter = Starter { context, request, sender, pending: Vec::new() };
 
+    // First what takes longest: the graphics drivers, which wait for the X server's answer.
+    let (held, display) = starter.start_display();
+    starter.start_graphics(display);
     starter.start(ProbeId::Machine, |context| {
         let facts = machine::probe(context);
         Box::new(move |all| all.machine = Some(facts))
@@ -132,8 +135,6 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
         let facts = engines::probe(context, known);
         Box::new(move |all| all.engines = Some(facts))
     });
-    let (held, display) = starter.start_display();
-    starter.start_graphics(display);
 
     let facts = starter.gather(&receiver, started);
     // The connection to the X server outlives the children: a server that resets when its last client leaves would

@@ -49,7 +49,10 @@ mod drivers {
 
     /// The child of [`super::super::probe_together`].
     pub(crate) fn together(trail: &'static Trail, tests: &[OsString]) {
-        together::run(trail, tests);
+        match tests {
+            [main, other, mesh] if mesh == MESH => together::measure(trail, main, other),
+            _ => together::run(trail, tests),
+        }
     }
 
     /// The child of [`super::super::probe_glx`].

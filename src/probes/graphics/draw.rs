@@ -43,6 +43,8 @@ pub(super) enum Wish {
     Triangle,
     /// The same, then the mesh for a while, to see how fast that goes.
     Mesh,
+    /// The same, when the other tests of this process have ended: they would make it slower than it is.
+    MeshWhenQuiet,
 }
 
 /// Fills in what OpenGL says of the context that is current, and draws with it.
@@ -106,6 +108,15 @@ pub(super) fn a_driver_is_up() {
 /// Waits until a test in another thread has a driver up.
 pub(super) fn wait_for_a_driver() {
     DRIVER_IS_UP.wait();
+}
+
+/// Set when no other test is at work in this process.
+static IS_QUIET: OnceLock<()> = OnceLock::new();
+
+/// Lets what is timed begin.
+pub(super) fn it_is_quiet() {
+    // Once is enough.
+    let _ = IS_QUIET.set(());
 }
 
 /// A string of the current context, through a pointer: the driver may know none, which bindings do not expect.
@@ -177,8 +188,13 @@ fn picture(trail: &Trail, load: Loader<'_>, surface: Surface, wish: Wish, versio
         error: None,
         first_frame_us: micros(first_frame),
         since_start_us: micros(since_start),
-        // SAFETY: the context is current and has what the mesh needs.
-        mesh: (wish == Wish::Mesh && has_shaders).then(|| unsafe { scene::draw(trail, &gl, version) }),
+        mesh: (wish != Wish::Triangle && has_shaders).then(|| {
+            if wish == Wish::MeshWhenQuiet {
+                IS_QUIET.wait();
+            }
+            // SAFETY: the context is current and has what the mesh needs.
+            unsafe { scene::draw(trail, &gl, version) }
+        }),
     })
 }
 

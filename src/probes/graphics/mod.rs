@@ -94,6 +94,9 @@ pub(crate) const NVML_PROBE: &str = "nvml";
 /// Which part of the limit several tests in one process may use up before each is asked alone in what is left.
 const TOGETHER_PART: u32 = 8;
 
+/// The same for two that are measured: a driver may have to be read from a slow disk first.
+const MEASURE_PART: u32 = 4;
+
 /// What a test of this module answers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Seen {
@@ -192,6 +195,23 @@ fn gl_probe(context: &Context, probe: &str, authority: Option<&Path>) -> GlProbe
 pub(crate) fn measure(context: &Context, interface: Interface, mesh: bool, authority: Option<&Path>) -> GlProbe {
     let args: &[OsString] = if mesh { &[MESH.into()] } else { &[] };
     gl_child(context, interface.word(), args, authority, |run| can_say_more(run) && !drew(run))
+}
+
+/// Two interfaces in one process, the first with the mesh, which is drawn when nothing else is at work there. Gives what drew
+/// rightly; anything else is to be measured alone.
+pub(crate) fn measure_together(context: &Context, [main, other]: [Interface; 2], authority: Option<&Path>) -> [Option<GlProbe>; 2] {
+    if !SUPPORTED {
+        return [None, None];
+    }
+    let mut variables = set(&[&NO_TRACES[..]]);
+    variables.extend(authority_variable(authority));
+    let names = [main.word(), other.word(), MESH].map(OsString::from);
+    let part = Context { host: context.host.clone(), limit: context.limit / MEASURE_PART };
+    let (mut answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables);
+    [main, other].map(|interface| {
+        let at = answers.iter().position(|answer| answer.test == interface.word())?;
+        answers.swap_remove(at).into_run(&stderr).filter(drew)
+    })
 }
 
 /// Whether a run drew something, and all of it rightly.

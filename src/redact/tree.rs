@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use casa_doctor_checks::facts::Facts;
 use serde_json::{Map, Value};
 
 use super::variables;
-use crate::report::Document;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +67,12 @@ impl Place<'_> {
 /// What is done with each free text: `Some` replaces it.
 pub(super) type Change<'f> = dyn FnMut(&Place<'_>, &str) -> Option<String> + 'f;
 
-static FACTS: LazyLock<Value> = LazyLock::new(schema_of::<Facts>);
-static DOCUMENT: LazyLock<Value> = LazyLock::new(schema_of::<Document>);
+/// The schema of a report, and in it that of the facts, without what is there for people. It is written down, not made of the types
+/// when it is needed: what makes it would be a twelfth of the program.
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("schema.json")).unwrap_or_default());
 
-fn schema_of<T: schemars::JsonSchema>() -> Value {
-    let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
-    generator.into_root_schema_for::<T>().to_value()
-}
+/// Where the facts of a machine stand in it.
+const FACTS: &str = "/$defs/Facts";
 
 /// Every word of the format: its keys and its closed lists of words.
 pub(super) fn words() -> Vec<&'static str> {
@@ -92,7 +89,7 @@ pub(super) fn words() -> Vec<&'static str> {
         }
     }
     let mut words = Vec::new();
-    gather(&DOCUMENT, &mut words);
+    gather(&SCHEMA, &mut words);
     words
 }
 
@@ -116,15 +113,14 @@ static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
 
 /// Calls `change` with every free text of the value, keys of free tables included.
 pub(super) fn walk(value: &mut Value, shape: Shape, change: &mut Change<'_>) {
-    let root: &'static Value = match shape {
-        Shape::Facts => &FACTS,
-        Shape::Document => &DOCUMENT,
+    let schemas: Vec<&'static Value> = match shape {
+        Shape::Facts => SCHEMA.pointer(FACTS).into_iter().collect(),
+        Shape::Document => vec![&SCHEMA],
     };
-    Walker { root, change }.value(value, &[root], Place::default());
+    Walker { change }.value(value, &schemas, Place::default());
 }
 
 struct Walker<'f, 'c> {
-    root: &'static Value,
     change: &'f mut Change<'c>,
 }
 
@@ -198,7 +194,7 @@ impl Walker<'_, '_> {
     fn resolve(&self, schema: &'static Value, value: &Value, plain: &mut Vec<&'static Value>) {
         let Some(map) = schema.as_object() else { return };
         if let Some(reference) = map.get("$ref").and_then(Value::as_str)
-            && let Some(target) = self.root.pointer(reference.trim_start_matches('#'))
+            && let Some(target) = SCHEMA.pointer(reference.trim_start_matches('#'))
         {
             self.resolve(target, value, plain);
         }
@@ -238,4 +234,29 @@ fn unused(map: &Map<String, Value>, key: String) -> String {
         return key;
     }
     (2..).map(|number| format!("{key} ({number})")).find(|other| !map.contains_key(other)).unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{json, samples};
+
+    /// Leaves out what no walk reads.
+    fn bare(schema: Value) -> Value {
+        match schema {
+            Value::Object(map) => {
+                let is_for_people = |key: &str, value: &Value| matches!(key, "description" | "title") && value.is_string();
+                map.into_iter().filter(|(key, value)| !is_for_people(key, value)).map(|(key, value)| (key, bare(value))).collect()
+            }
+            Value::Array(list) => list.into_iter().map(bare).collect(),
+            other => other,
+        }
+    }
+
+    #[test]
+    fn the_schema_that_is_walked_is_that_of_the_types() {
+        let schema = bare(serde_json::from_str(&json::schema().unwrap()).unwrap());
+        samples::compare_with_shipped("src/redact/schema.json", &format!("{schema}\n"));
+        assert!(schema.pointer(FACTS).is_some_and(|facts| facts.get("properties").is_some()));
+    }
 }

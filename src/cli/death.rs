@@ -59,7 +59,9 @@ pub(super) fn explain(facts: &Facts, death: &Death) -> Option<String> {
     if death.was_asked_to {
         return None;
     }
-    if let Some(diagnosis) = log::explain_for_launch(&death.stderr) {
+    if !death.stderr.trim_ascii().is_empty()
+        && let Some(diagnosis) = log::explain_for_launch(&death.stderr)
+    {
         return Some(from_text(death, &diagnosis));
     }
     // A shell ends with the status of whatever was the last thing in it.

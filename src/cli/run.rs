@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Connection, Environment, Facts, Image, ProbeId};
 
@@ -26,6 +26,9 @@ use crate::report::{ExitStatus, json};
 /// Probes without which no launch is worked out. The others cost more than they tell, or are asked for by a mode.
 const FOR_A_LAUNCH: [ProbeId; 6] =
     [ProbeId::Machine, ProbeId::Session, ProbeId::Environment, ProbeId::X11, ProbeId::Gpu, ProbeId::SshAgent];
+
+/// When a container has started and leaves time to get ready for its end. One that ends before is explained some milliseconds later.
+const START: Duration = Duration::from_secs(2);
 
 /// Starts a command in the container and hands on its status.
 pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Result<ExitStatus, Failure> {
@@ -68,8 +71,10 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
         }
     }
     if explains {
-        // While the engine starts, there is time for it.
-        drop(std::thread::spawn(casa_doctor_checks::log::prepare));
+        drop(std::thread::spawn(|| {
+            std::thread::sleep(START);
+            casa_doctor_checks::log::prepare();
+        }));
     }
     let started = Instant::now();
     let of = |death: Death| if explains { death::explain(facts, &death) } else { None };

@@ -126,9 +126,21 @@ struct Library {
 /// what programs load.
 fn user_libraries(host: &dyn Host) -> Vec<Library> {
     let cache = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).map(|bytes| ld_cache::entries(&bytes)).unwrap_or_default();
-    let mut directories: Vec<(&Path, Vec<std::ffi::OsString>)> =
-        LIBRARY_DIRECTORIES.iter().map(|path| (Path::new(*path), host.read_dir(Path::new(path)).unwrap_or_default())).collect();
-    directories.retain(|(_, names)| !names.is_empty());
+    let mut seen: Vec<PathBuf> = Vec::new();
+    // Most of them lead to the same place, which may hold thousands of files.
+    let mut is_new = |path: &&Path| {
+        host.canonicalize(path).is_ok_and(|real| {
+            let is_new = !seen.contains(&real);
+            seen.push(real);
+            is_new
+        })
+    };
+    let directories: Vec<(&Path, Vec<std::ffi::OsString>)> = LIBRARY_DIRECTORIES
+        .iter()
+        .map(Path::new)
+        .filter(|path| is_new(path))
+        .map(|path| (path, host.read_dir(path).unwrap_or_default()))
+        .collect();
     let mut libraries: Vec<Library> = Vec::new();
     for prefix in VERSIONED_LIBRARIES {
         let cached = cache.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, path)| path.clone());

@@ -53,7 +53,7 @@ fn version_in_banner(bytes: &[u8]) -> Option<String> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    memchr::memmem::find(haystack, needle)
 }
 
 fn numbers(text: &[u8]) -> Option<Vec<u32>> {

@@ -14,7 +14,7 @@ mod vendor;
 mod vulkan;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use crate::check::{Check, Outcome};
 use crate::facts::{Card, ChildEnd, ChildRun, Connection, Facts, Gpu, Reach, Session, XServer};

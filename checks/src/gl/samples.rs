@@ -22,7 +22,7 @@ pub(super) fn broken<T>(end: ChildEnd, last_call: &str) -> ChildRun<T> {
 }
 
 /// A probe with one context that draws well.
-pub(super) fn drawn_by(renderer: &str) -> GlProbe {
+pub(crate) fn drawn_by(renderer: &str) -> GlProbe {
     let draw = Draw { pixels: 262_144, first_frame_us: Some(5000), ..Draw::default() };
     let context = GlContext {
         renderer: renderer.into(),

@@ -2,8 +2,9 @@
 
 use super::{Driver, NvidiaCard, cards, gpu, kernel_driver};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Facts, Gpu, Nvidia, ProbeId};
+use crate::facts::{Facts, GlContext, Gpu, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::renderer::{RendererClass, classify};
 
 pub(super) static CHECK: Check = Check {
     id: "nvidia-driver",
@@ -136,7 +137,24 @@ fn undriven(facts: &Facts, gpu: &Gpu, cards: &[&NvidiaCard<'_>]) -> Finding {
             .advise_command("Have the module built for this kernel, then start the machine again.", "sudo dkms autoinstall"),
         _ => finding.advise("Install NVIDIA's driver from your distribution, then start the machine again."),
     };
-    secure_boot(finding, gpu).advise("Until then use the OpenGL modes container or software.")
+    let finding = secure_boot(finding, gpu);
+    // A driver that is installed and has no module, or whose module the firmware may refuse, was wanted.
+    let wanted = version.is_some() && (gpu.nvidia_module != Some(true) || gpu.secure_boot == Some(true));
+    match drawn_by_another(facts).filter(|_| !wanted) {
+        // As on a laptop whose NVIDIA card was set aside on purpose.
+        Some(renderer) => finding
+            .severity(Severity::Info)
+            .evidence(format!("another graphics card draws: {renderer}"))
+            .advise("Nothing has to be done unless you want the NVIDIA card: the OpenGL mode container draws with the other one."),
+        None => finding.advise("Until then use the OpenGL modes container or software."),
+    }
+}
+
+/// The card that draws on the display, which is not NVIDIA's where its driver is not loaded.
+fn drawn_by_another(facts: &Facts) -> Option<&str> {
+    let contexts = &facts.glx.as_ref()?.result.as_ref()?.contexts;
+    let hardware = |context: &&GlContext| classify(context).class == RendererClass::Hardware;
+    contexts.first().filter(hardware).map(|context| context.renderer.as_str())
 }
 
 fn secure_boot(finding: Finding, gpu: &Gpu) -> Finding {
@@ -199,6 +217,22 @@ mod tests {
         let found = finding(&CHECK, &refused);
         assert_eq!(found.advice[0].command.as_deref(), Some("sudo modprobe nvidia"));
         assert!(found.evidence.iter().any(|evidence| evidence.contains("Secure Boot")));
+    }
+
+    #[test]
+    fn a_card_that_was_set_aside_is_a_remark_where_another_one_draws() {
+        let draws = |mut facts: Facts, renderer: &str| {
+            facts.glx = Some(crate::gl::samples::drawn_by(renderer));
+            finding(&CHECK, &facts).severity
+        };
+        assert_eq!(draws(with_card(None), "Mesa Intel(R) UHD Graphics 620 (KBL GT2)"), Severity::Info);
+        assert_eq!(draws(with_card(None), "llvmpipe (LLVM 15.0.6, 256 bits)"), Severity::Warning);
+        // Here the driver was wanted, and the module for the kernel is missing.
+        let mut unbuilt = with_card(None);
+        let gpu = unbuilt.gpu.as_mut().unwrap();
+        gpu.nvidia = Some(Nvidia { user_version: Some("550.163.01".into()), user_library: Some("/x".into()), ..Nvidia::default() });
+        gpu.nvidia_module = Some(false);
+        assert_eq!(draws(unbuilt, "Mesa Intel(R) UHD Graphics 620 (KBL GT2)"), Severity::Warning);
     }
 
     #[test]

@@ -33,8 +33,10 @@ impl Host for LiveHost {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let file = open_regular(path)?;
-        let mut bytes = Vec::new();
+        let (file, size) = open_regular(path)?;
+        // Without room for all of it at once it would be read in small pieces. Files of the kernel say that they are empty.
+        let room = size.min(limit).max(4096) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
@@ -43,7 +45,7 @@ impl Host for LiveHost {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>> {
-        Ok(Box::new(open_regular(path)?))
+        Ok(Box::new(open_regular(path)?.0))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -114,9 +116,9 @@ impl Host for LiveHost {
     }
 }
 
-/// Opens a file for reading. A pipe or a device would block, so it is refused before it is opened.
+/// Opens a file for reading, and gives the size that it tells. A pipe or a device would block, so it is refused before it is opened.
 #[expect(clippy::disallowed_methods, reason = "this is the door that the other modules must use")]
-fn open_regular(path: &Path) -> io::Result<std::fs::File> {
+fn open_regular(path: &Path) -> io::Result<(std::fs::File, u64)> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
@@ -125,7 +127,7 @@ fn open_regular(path: &Path) -> io::Result<std::fs::File> {
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
     }
-    std::fs::File::open(path)
+    Ok((std::fs::File::open(path)?, metadata.len()))
 }
 
 fn convert(metadata: &std::fs::Metadata) -> Metadata {

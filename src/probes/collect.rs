@@ -77,9 +77,10 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
     let (refusal_sender, refusal) = mpsc::channel::<LocateError>();
     let mut starter = Starter { context, request, sender, pending: Vec::new() };
 
-    // First what takes longest: the graphics drivers, which wait for the X server's answer.
+    // First what takes longest: the graphics drivers, which wait for the X server's answer; in a launch, the cards.
     let (held, display) = starter.start_display();
     starter.start_graphics(display);
+    starter.start_cards();
     starter.start(ProbeId::Machine, |context| {
         let facts = machine::probe(context);
         Box::new(move |all| all.machine = Some(facts))
@@ -88,7 +89,6 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
         let facts = session::probe(context);
         Box::new(move |all| all.session = Some(facts))
     });
-    starter.start_cards();
     starter.start(ProbeId::SshAgent, |context| {
         let facts = ssh_agent::probe(context);
         Box::new(move |all| all.ssh_agent = Some(facts))
@@ -292,6 +292,9 @@ impl Starter<'_> {
             wanted
         };
         let (on_display, without) = (wanted(&ON_DISPLAY), wanted(&WITHOUT));
+        if on_display.is_empty() && without.is_empty() {
+            return;
+        }
         let graphics = Graphics { context: self.context.clone(), sender: self.sender.clone() };
         thread::spawn(move || graphics.look(&display, on_display, without));
     }

@@ -262,7 +262,7 @@ mod tests {
     }
 
     fn facts(state: AgentState, files: Vec<KeychainFile>) -> Facts {
-        let keys = vec![KeyFile { name: "id_ed25519".into(), mode: 0o600, own: true, encrypted: Some(true) }];
+        let keys = vec![KeyFile { name: "id_ed25519".into(), mode: 0o600, own: true, encrypted: Some(true), ..KeyFile::default() }];
         let setup = SshSetup { hostname: Some("atlas".into()), keychain_files: files, keys, ..SshSetup::default() };
         Facts { ssh_agent: Some(agent(state)), ssh_setup: Some(setup), ..answered() }
     }

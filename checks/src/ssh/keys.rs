@@ -67,17 +67,33 @@ fn copied(setup: &SshSetup, home: &ContainerSsh) -> Option<Finding> {
         finding = finding.evidence(format!("{} is a private key{protection}", home.path.join(".ssh").join(&key.name).display()));
     }
     finding = finding.advise("Let an ssh agent hold the key on this machine: casa_distro hands the agent on to the container.");
-    let is_copy = |key: &&KeyFile| setup.keys.iter().any(|own| own.name == key.name);
-    let (twice, once): (Vec<_>, Vec<_>) = keys.iter().partition(is_copy);
-    if !once.is_empty() {
-        let names: Vec<_> = once.iter().map(|key| key.name.as_str()).collect();
-        finding = finding
-            .advise(format!("No key in ~/.ssh is called {}: move it there first if it is the only one.", names.join(" or ")));
+    // The name alone says nothing: what is deleted must exist a second time, byte by byte.
+    let (twice, once): (Vec<&KeyFile>, Vec<&KeyFile>) = keys.iter().partition(|key| key.same_as_own == Some(true));
+    let is_named_alike = |key: &&KeyFile| setup.keys.iter().any(|own| own.name == key.name);
+    let (other, lone): (Vec<&KeyFile>, Vec<&KeyFile>) = once.into_iter().partition(is_named_alike);
+    let names = |keys: &[&KeyFile]| keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(" or ");
+    if !lone.is_empty() {
+        let names = names(&lone);
+        finding = finding.advise(format!("No key in ~/.ssh is called {names}: move it there first if it is the only one."));
+    }
+    let (differ, unread): (Vec<&KeyFile>, Vec<&KeyFile>) = other.into_iter().partition(|key| key.same_as_own == Some(false));
+    if !differ.is_empty() {
+        let names = names(&differ);
+        finding = finding.advise(format!(
+            "In ~/.ssh another key, or the same with another passphrase, is called {names}: keep this one, under another name there, \
+             until you know that nothing needs it."
+        ));
+    }
+    if !unread.is_empty() {
+        let names = names(&unread);
+        finding = finding.advise(format!(
+            "A key in ~/.ssh is called {names}, too, and could not be compared: make sure that both are the same before you delete one."
+        ));
     }
     let paths: Vec<_> = twice.iter().map(|key| shell_word(&home.path.join(".ssh").join(&key.name).display().to_string())).collect();
     if !paths.is_empty() {
-        finding = finding
-            .advise_command("Then delete the copies; keys of the same name are in ~/.ssh:", format!("rm {}", paths.join(" ")));
+        finding =
+            finding.advise_command("Then delete the copies; the very same keys are in ~/.ssh:", format!("rm {}", paths.join(" ")));
     }
     Some(finding)
 }
@@ -103,7 +119,11 @@ mod tests {
     use crate::image::tests::{answered, findings};
 
     fn key(name: &str, mode: u32) -> KeyFile {
-        KeyFile { name: name.into(), mode, own: true, encrypted: Some(false) }
+        KeyFile { name: name.into(), mode, own: true, encrypted: Some(false), same_as_own: None }
+    }
+
+    fn compared(name: &str, same_as_own: Option<bool>) -> KeyFile {
+        KeyFile { same_as_own, ..key(name, 0o600) }
     }
 
     fn facts(own: Vec<KeyFile>, copied: Option<Vec<KeyFile>>) -> Facts {
@@ -118,11 +138,21 @@ mod tests {
 
     #[test]
     fn copies_are_told_and_only_what_exists_twice_is_to_be_deleted() {
-        let found = findings(&CHECK, &facts(vec![key("id_rsa", 0o600)], Some(vec![key("id_rsa", 0o600), key("lone", 0o600)])));
+        let copies = vec![compared("id_rsa", Some(true)), compared("lone", None)];
+        let found = findings(&CHECK, &facts(vec![key("id_rsa", 0o600)], Some(copies)));
         assert_eq!((found.len(), found[0].kind.id), (1, "ssh-keys-copied"));
         assert!(found[0].evidence[0].contains("no passphrase"));
         assert_eq!(found[0].advice.last().unwrap().command.as_deref(), Some("rm '/bv/my home/.ssh/id_rsa'"));
         assert!(found[0].advice[1].text.contains("lone"));
+    }
+
+    #[test]
+    fn a_key_that_only_bears_the_name_of_another_is_not_to_be_deleted() {
+        for (same, said) in [(Some(false), "another passphrase"), (None, "could not be compared")] {
+            let found = findings(&CHECK, &facts(vec![key("id_rsa", 0o600)], Some(vec![compared("id_rsa", same)])));
+            assert!(found[0].advice.iter().all(|advice| advice.command.is_none()), "{found:?}");
+            assert!(found[0].advice[1].text.contains(said), "{found:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::probes::ssh_agent::DEFAULT_KEY_NAMES;
 
 /// Enough for the head of a key in every format.
 const HEAD: u64 = 1024;
+/// More than a private key has, in bytes.
+const LARGEST: u64 = 64 * 1024;
 /// A directory of keys has few files.
 const MAX_FILES: usize = 500;
 /// The beginning of a key in OpenSSH's own format, in base64: its magic, then the name of its cipher (PROTOCOL.key).
@@ -49,7 +51,13 @@ fn key(host: &dyn Host, directory: &Path, name: &OsString, names: &[OsString], u
         Err(_) if known_by_name() => None,
         Err(_) => return None,
     };
-    Some(KeyFile { name: text.to_owned(), mode: metadata.mode & 0o7777, own: Some(metadata.uid) == uid, encrypted })
+    let (name, mode, own) = (text.to_owned(), metadata.mode & 0o7777, Some(metadata.uid) == uid);
+    Some(KeyFile { name, mode, own, encrypted, same_as_own: None })
+}
+
+/// Whether two files hold the same; `None` when one of them is not there or cannot be read. Nothing of them is kept.
+pub(super) fn are_the_same(host: &dyn Host, one: &Path, other: &Path) -> Option<bool> {
+    Some(host.read(one, LARGEST).ok()? == host.read(other, LARGEST).ok()?)
 }
 
 fn head(host: &dyn Host, path: &Path) -> io::Result<String> {

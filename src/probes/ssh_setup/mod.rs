@@ -89,10 +89,13 @@ fn has_content(host: &dyn Host, file: &Path) -> Option<bool> {
 fn container_ssh(host: &dyn Host, home: &Path, path: PathBuf) -> io::Result<ContainerSsh> {
     let directory = path.join(".ssh");
     let is_link = host.symlink_metadata(&directory).is_ok_and(|metadata| metadata.kind == FileKind::Symlink);
-    let keys = match keys::in_directory(host, &directory) {
+    let mut keys = match keys::in_directory(host, &directory) {
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
         keys => keys.ok(),
     };
+    for key in keys.iter_mut().flatten() {
+        key.same_as_own = keys::are_the_same(host, &directory.join(&key.name), &home.join(".ssh").join(&key.name));
+    }
     Ok(ContainerSsh {
         is_home: host.canonicalize(&path).is_ok_and(|real| host.canonicalize(home).is_ok_and(|home| home == real)),
         link: is_link.then(|| host.read_link(&directory).ok()).flatten(),
@@ -144,7 +147,10 @@ mod tests {
             )
             .file_mode("/home/anna/.ssh/id_rsa", "-----BEGIN PRIVATE KEY-----", 0o600)
             .file("/bv/conf/casa_distro.json", "{}")
-            .file("/bv/home/.ssh/id_copy", "-----BEGIN PRIVATE KEY-----");
+            .file("/bv/home/.ssh/id_copy", "-----BEGIN PRIVATE KEY-----")
+            .file("/bv/home/.ssh/id_rsa", "-----BEGIN PRIVATE KEY-----")
+            .file("/home/anna/.ssh/id_work", "-----BEGIN PRIVATE KEY-----\none")
+            .file("/bv/home/.ssh/id_work", "-----BEGIN PRIVATE KEY-----\ntwo");
         let facts = probed(host, Some("/bv"));
         assert_eq!((facts.hostname.as_deref(), facts.login_shell.as_deref()), (Some("atlas"), Some("bash")));
         assert_eq!((facts.login_file.as_deref(), facts.known_hosts), (Some(".bash_profile"), Some(true)));
@@ -155,7 +161,9 @@ mod tests {
             (container.path.as_path(), container.is_home, container.known_hosts),
             (Path::new("/bv/home"), false, Some(false))
         );
-        assert_eq!(container.keys.unwrap()[0].name, "id_copy");
+        let keys = container.keys.unwrap();
+        let told: Vec<_> = keys.iter().map(|key| (key.name.as_str(), key.same_as_own)).collect();
+        assert_eq!(told, [("id_copy", None), ("id_rsa", Some(true)), ("id_work", Some(false))]);
         assert!(facts.unknown.is_empty());
     }
 

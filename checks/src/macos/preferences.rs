@@ -59,7 +59,8 @@ fn wrong_type(xquartz: &Xquartz) -> Option<Finding> {
         let (effect, severity) = effect(setting);
         let so_far = finding.unwrap_or_else(|| WRONG_TYPE.found().severity(Severity::Info));
         let worst = so_far.severity.max(severity);
-        let word = if means_no(&setting.value) { "false" } else { "true" };
+        // Nobody is told to switch the cookie off, whatever was meant.
+        let word = if means_no(&setting.value) || setting.key == "no_auth" { "false" } else { "true" };
         Some(so_far.severity(worst).evidence(format!("{}: {effect}", told(setting))).advise_command(
             format!("Write {} as a boolean, then quit XQuartz and open it again.", setting.key),
             format!("defaults write {} {} -bool {word}", setting.domain, setting.key),
@@ -87,6 +88,8 @@ fn effect(setting: &XquartzSetting) -> (&'static str, Severity) {
 fn other_domain(xquartz: &Xquartz) -> Option<Finding> {
     let own = domain(xquartz);
     let lost = xquartz.settings.iter().filter(|setting| setting.domain != own && matches!(setting.value.as_str(), "0" | "1"));
+    // A cookie that was switched off and is asked for again is no loss.
+    let lost = lost.filter(|setting| (setting.key.as_str(), setting.value.as_str()) != ("no_auth", "1"));
     let lost: Vec<_> = lost.filter(|setting| is_on(xquartz, &setting.key) != Some(setting.value == "1")).collect();
     (!lost.is_empty()).then(|| {
         let version = xquartz.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
@@ -116,6 +119,7 @@ mod tests {
         for (key, value, severity, effect) in [
             ("enable_iglx", "true", Severity::Info, "meant to be on"),
             ("no_auth", "false", Severity::Warning, "asks nobody"),
+            ("no_auth", "true", Severity::Info, "asks nobody"),
             ("nolisten_tcp", "true", Severity::Warning, "meant not to"),
             ("nolisten_tcp", "false", Severity::Info, "as it was meant to"),
         ] {
@@ -123,7 +127,8 @@ mod tests {
             assert_eq!((found[0].kind.id, found[0].severity), ("xquartz-preference-type", severity), "{key} {value}");
             assert!(found[0].evidence[0].contains(effect), "{:?}", found[0].evidence);
             let command = found[0].advice[0].command.as_deref().unwrap();
-            assert_eq!(command, format!("defaults write org.xquartz.X11 {key} -bool {value}"));
+            let wanted = if key == "no_auth" { "false" } else { value };
+            assert_eq!(command, format!("defaults write org.xquartz.X11 {key} -bool {wanted}"));
         }
         assert_eq!(CHECK.judge(&with(vec![set(DOMAIN, "enable_iglx", "1", "string")])), Outcome::Pass, "the text is what counts");
         assert_eq!(CHECK.judge(&alone(ready())), Outcome::Pass);
@@ -134,6 +139,7 @@ mod tests {
         let left = |key: &str, value: &str| with(vec![set(OLD_DOMAIN, key, value, "boolean")]);
         assert_eq!(CHECK.judge(&left("nolisten_tcp", "1")), Outcome::Pass);
         assert_eq!(CHECK.judge(&left("no_auth", "0")), Outcome::Pass);
+        assert_eq!(CHECK.judge(&left("no_auth", "1")), Outcome::Pass);
         assert_eq!(ids(&CHECK, &left("enable_iglx", "1")), ["xquartz-old-preferences"]);
         let found = findings(&CHECK, &left("nolisten_tcp", "0"));
         assert_eq!(found[0].severity, Severity::Info);

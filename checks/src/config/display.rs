@@ -59,10 +59,13 @@ pub(super) fn is_fixed(value: &str) -> bool {
     !value.is_empty() && !value.contains(['$', '{'])
 }
 
-/// A display of this machine is a mistake that anybody may correct; another machine's may be meant.
+/// A display of this machine is a mistake that anybody may correct; another machine's may be meant, and nobody knows what something
+/// means that is no display.
 fn safety(display: &str) -> Safety {
-    let host = display.rsplit_once(':').map_or("", |(host, _)| host);
-    if matches!(host, "" | "unix" | "localhost" | "127.0.0.1") { Safety::Safe } else { Safety::Confirm }
+    match display.rsplit_once(':') {
+        Some(("" | "unix" | "localhost" | "127.0.0.1", _)) => Safety::Safe,
+        _ => Safety::Confirm,
+    }
 }
 
 fn of_variable(layer: &Layer<'_>, key: &str, pointer: &str, value: &Value, has_default: bool) -> Finding {
@@ -134,6 +137,19 @@ mod tests {
         );
         let safeties: Vec<_> = findings(&CHECK, &facts).iter().map(|finding| finding.advice[0].safety).collect();
         assert_eq!(safeties, [Safety::Safe, Safety::Safe, Safety::Confirm]);
+    }
+
+    #[test]
+    fn what_is_no_display_of_this_machine_is_not_changed_unasked() {
+        for (display, wanted) in [
+            (":0", Safety::Safe),
+            ("unix:0", Safety::Safe),
+            ("work:0", Safety::Confirm),
+            ("52:54:00:36:41:a3", Safety::Confirm),
+            ("x", Safety::Confirm),
+        ] {
+            assert_eq!(safety(display), wanted, "{display}");
+        }
     }
 
     #[test]

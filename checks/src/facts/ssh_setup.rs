@@ -113,8 +113,8 @@ pub struct KeyFile {
     pub own: bool,
     /// Whether a passphrase protects it; `None` when that cannot be told.
     pub encrypted: Option<bool>,
-    /// For a key in the container's home: whether the file of that name in ~/.ssh holds the very same; `None` when there is none, or
-    /// when one of the two cannot be read.
+    /// For a key in the container's home: whether the file of that name in ~/.ssh holds the very same; `None` when there is none, when
+    /// one of the two cannot be read, and when a link makes them one file.
     pub same_as_own: Option<bool>,
 }
 

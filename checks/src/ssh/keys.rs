@@ -87,7 +87,8 @@ fn copied(setup: &SshSetup, home: &ContainerSsh) -> Option<Finding> {
     if !unread.is_empty() {
         let names = names(&unread);
         finding = finding.advise(format!(
-            "A key in ~/.ssh is called {names}, too, and could not be compared: make sure that both are the same before you delete one."
+            "A key in ~/.ssh is called {names}, too. It could not be compared, or a link makes both one file: make sure that there are \
+             two, and that they are the same, before you delete one."
         ));
     }
     let paths: Vec<_> = twice.iter().map(|key| shell_word(&home.path.join(".ssh").join(&key.name).display().to_string())).collect();
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_key_that_only_bears_the_name_of_another_is_not_to_be_deleted() {
-        for (same, said) in [(Some(false), "another passphrase"), (None, "could not be compared")] {
+        for (same, said) in [(Some(false), "another passphrase"), (None, "one file")] {
             let found = findings(&CHECK, &facts(vec![key("id_rsa", 0o600)], Some(vec![compared("id_rsa", same)])));
             assert!(found[0].advice.iter().all(|advice| advice.command.is_none()), "{found:?}");
             assert!(found[0].advice[1].text.contains(said), "{found:?}");

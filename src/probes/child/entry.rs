@@ -44,6 +44,8 @@ const PROBES: &[Probe] = &[
     #[cfg(test)]
     Probe { name: "test-flood", run: super::tests::flood },
     #[cfg(test)]
+    Probe { name: "test-lingers", run: super::tests::lingers },
+    #[cfg(test)]
     Probe { name: "test-silent", run: super::tests::silent },
     #[cfg(test)]
     Probe { name: "test-sleep", run: super::tests::sleep },

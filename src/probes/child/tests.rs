@@ -71,6 +71,14 @@ pub(super) fn chatter(trail: &'static Trail, _: &[OsString]) -> Told {
     Ok(json!({ "answer": 42 }))
 }
 
+/// A probe whose process takes long to end, as one does that a driver filled.
+pub(super) fn lingers(trail: &'static Trail, _: &[OsString]) -> Told {
+    output::notice("said before");
+    trail.result(&json!({ "answer": 42 }));
+    std::thread::sleep(Duration::from_secs(60));
+    Ok(Value::Null)
+}
+
 pub(super) fn flood(trail: &'static Trail, _: &[OsString]) -> Told {
     trail.at("floodingCall");
     loop {
@@ -169,4 +177,13 @@ fn the_first_result_counts_and_half_of_one_does_not() {
 #[test]
 fn a_child_that_dies_after_its_whole_result_has_finished() {
     assert_eq!(read_answer(b"{\"result\":[]}\n", CommandEnd::Signal(11)).end, ChildEnd::Finished);
+}
+
+#[test]
+fn a_child_whose_result_is_there_is_not_waited_for() {
+    let started = Instant::now();
+    let run = run::<Value>(&SelfHost::default().context(Duration::from_secs(30)), "test-lingers", &[], &[]);
+    assert_eq!((run.end, run.result), (ChildEnd::Finished, Some(json!({ "answer": 42 }))));
+    assert!(run.stderr.iter().any(|line| line.ends_with("said before")), "{:?}", run.stderr);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

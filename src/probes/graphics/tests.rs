@@ -189,3 +189,15 @@ fn the_cookie_file_is_given_to_the_child() {
     assert_eq!(error, Some("XOpenDisplay"), "{refused:?}");
     assert!(refused.stderr.iter().any(|line| line.contains("Authorization required")), "{:?}", refused.stderr);
 }
+
+#[test]
+fn two_interfaces_are_measured_in_one_process_and_only_the_first_draws_the_mesh() {
+    let server = Xvfb::start(&[]);
+    let context = on(&server, None).context(ENOUGH);
+    let [main, other] = measure_together(&context, [Interface::Glx, Interface::EglX11], None);
+    let mesh = |run: Option<GlProbe>| run.unwrap().result.unwrap().contexts.remove(0).draw.unwrap().mesh;
+    let drawn = mesh(main).unwrap();
+    assert_eq!((drawn.is_right(), drawn.error), (Some(true), None));
+    assert!(drawn.frames_per_second.is_some_and(|speed| speed > 0.0));
+    assert_eq!(mesh(other), None);
+}

@@ -43,27 +43,26 @@ const TESTS: &[(&str, Test)] =
 /// Runs the named tests and answers each. Those without a display have a thread of their own, which begins when the first driver
 /// is up: what a driver sets up for the whole process is not always safe from two threads, what it does afterwards must be.
 pub(super) fn run(trail: &'static Trail, tests: &[OsString]) {
-    let wanted = |name: &str| tests.iter().any(|test| test == name);
+    let is_wanted = |name: &str| tests.iter().any(|test| test == name);
+    let run_if_wanted = |name: &str| {
+        if is_wanted(name) {
+            run_one(trail, OsStr::new(name), Wish::Triangle);
+        }
+    };
     thread::scope(|scope| {
         scope.spawn(|| {
             draw::wait_for_a_driver();
             // First what does not wait for the drawing of the other thread.
-            if wanted("vulkan") {
+            if is_wanted("vulkan") {
                 tell(trail, "vulkan", || vulkan::probe(trail));
             }
-            if wanted("egl-surfaceless") {
-                tell(trail, "egl-surfaceless", || egl::surfaceless(trail, Wish::Triangle));
-            }
-            if wanted("egl-device") {
-                tell(trail, "egl-device", || egl::devices(trail, Wish::Triangle));
-            }
+            run_if_wanted("egl-surfaceless");
+            run_if_wanted("egl-device");
         });
-        if wanted("glx") {
-            tell(trail, "glx", || glx::probe(trail, Wish::Triangle));
-        }
-        if wanted("egl-x11") {
+        run_if_wanted("glx");
+        if is_wanted("egl-x11") {
             // A thread that has a context of GLX cannot make one of EGL current (libglvnd).
-            drop(scope.spawn(|| tell(trail, "egl-x11", || egl::x11(trail, Wish::Triangle))).join());
+            drop(scope.spawn(|| run_if_wanted("egl-x11")).join());
         }
         draw::a_driver_is_up();
     });

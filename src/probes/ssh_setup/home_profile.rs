@@ -42,7 +42,7 @@ fn syntax(host: &dyn Host, path: &Path) -> Result<ProfileSyntax, String> {
             let (line, message) = parse(told, path).ok_or_else(|| format!("{shell} says: {told}"))?;
             Ok(ProfileSyntax { shell, line: Some(line), message: Some(message) })
         }
-        end => Err(format!("{shell} could not parse it: {end:?}")),
+        _ => Err(format!("{shell} could not parse it: it {}", output.end_in_words())),
     }
 }
 

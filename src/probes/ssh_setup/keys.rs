@@ -55,8 +55,12 @@ fn key(host: &dyn Host, directory: &Path, name: &OsString, names: &[OsString], u
     Some(KeyFile { name, mode, own, encrypted, same_as_own: None })
 }
 
-/// Whether two files hold the same; `None` when one of them is not there or cannot be read. Nothing of them is kept.
+/// Whether two files hold the same; `None` when one of them is not there or cannot be read, and when a link makes them one: whoever
+/// deleted either would have none. Nothing of them is kept.
 pub(super) fn are_the_same(host: &dyn Host, one: &Path, other: &Path) -> Option<bool> {
+    if host.canonicalize(one).ok()? == host.canonicalize(other).ok()? {
+        return None;
+    }
     Some(host.read(one, LARGEST).ok()? == host.read(other, LARGEST).ok()?)
 }
 
@@ -109,6 +113,14 @@ mod tests {
             ]
         );
         assert!(in_directory(&host, Path::new("/nothing")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_a_link_leads_to_is_not_a_second_one() {
+        let host = RecordedHost::new().file("/bv/id_rsa", "key").symlink("/home/id_rsa", "/bv/id_rsa").file("/home/id_copy", "key");
+        assert_eq!(are_the_same(&host, Path::new("/bv/id_rsa"), Path::new("/home/id_rsa")), None);
+        assert_eq!(are_the_same(&host, Path::new("/bv/id_rsa"), Path::new("/home/id_copy")), Some(true));
+        assert_eq!(are_the_same(&host, Path::new("/bv/id_rsa"), Path::new("/home/nothing")), None);
     }
 
     #[cfg(unix)]

@@ -31,7 +31,7 @@ check_docker_mqueue() { [ -d /dev/mqueue ]; }
 
 # The root directory of the Singularity image as an archive for "import".
 step_docker_archive() {
-    local work=$LAB_ROOT/work/docker id
+    local work=$LAB_ROOT/making/docker id
     rm -rf "$work"
     mkdir -p "$work"
     id=$(lab_as_user apptainer sif list "$HEALTHY" | awk -F'|' '/Squashfs/ { print $1 + 0; exit }')

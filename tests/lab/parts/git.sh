@@ -14,7 +14,7 @@ check_git_packages() { command -v git-upload-pack && [ -x /usr/sbin/sshd ]; }
 
 # What git's package puts into a system, as an archive. The libraries that it needs for ssh are in the healthy image already.
 step_git_files() {
-    local work=$LAB_ROOT/work/git
+    local work=$LAB_ROOT/making/git
     local source="deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $MIRROR bookworm main"
     rm -rf "$work"
     mkdir -p "$work" "$LAB_ROOT/git"

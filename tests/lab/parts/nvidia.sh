@@ -7,7 +7,7 @@ NVIDIA_PACKAGES=(libnvidia-ml1 nvidia-smi libglx-nvidia0 libnvidia-glcore libnvi
 
 # unpack_nvidia SUITE: in $NVIDIA/SUITE, with the links in the linker's directory that Debian's alternatives would make.
 unpack_nvidia() {
-    local suite=$1 tree=$NVIDIA/$1 work=$LAB_ROOT/work/nvidia-$1 file library
+    local suite=$1 tree=$NVIDIA/$1 work=$LAB_ROOT/making/nvidia-$1 file library
     local source="deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $MIRROR $suite non-free"
     rm -rf "$work" "$tree"
     mkdir -p "$work" "$tree.new"

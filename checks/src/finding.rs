@@ -86,7 +86,8 @@ pub enum Safety {
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
-    /// What to do, as a sentence.
+    /// What to do, as a sentence. Its first word tells how it belongs to the advice before it: "Then" begins the next step, "Also"
+    /// something besides; any other is another way.
     pub text: String,
     /// The command that does it, ready to be pasted into a shell.
     pub command: Option<String>,
@@ -181,6 +182,28 @@ impl Finding {
     pub fn advise_command(mut self, text: impl Into<String>, command: impl Into<String>) -> Self {
         self.advice.push(Advice { text: text.into(), command: Some(command.into()), safety: Safety::Manual });
         self
+    }
+
+    /// Adds the next step with its command: the word "Then" stands before it where another piece of advice does.
+    #[must_use]
+    pub fn then_command(self, text: &str, command: impl Into<String>) -> Self {
+        let text = self.as_step(text);
+        self.advise_command(text, command)
+    }
+
+    /// Adds the next step, without a command.
+    #[must_use]
+    pub fn then(self, text: &str) -> Self {
+        let text = self.as_step(text);
+        self.advise(text)
+    }
+
+    fn as_step(&self, text: &str) -> String {
+        let mut letters = text.chars();
+        match letters.next().filter(|_| !self.advice.is_empty()) {
+            Some(first) => format!("Then {}{}", first.to_lowercase(), letters.as_str()),
+            None => text.to_owned(),
+        }
     }
 
     /// Adds a change that `--fix` makes, with the sentence that says so.

@@ -108,7 +108,8 @@ impl Page {
         }
         for (index, advice) in finding.advice.iter().enumerate() {
             let note = wording::advice_note(advice.safety, advice.applied);
-            self.labelled(wording::advice_label(index, advice.applied), &format!("{}{note}", advice.text), 0);
+            let (label, said) = wording::advice_words(index, advice.applied, &advice.text);
+            self.labelled(&format!("{label}:"), &format!("{said}{note}"), 0);
             if let Some(command) = &advice.command {
                 self.command("            ", command);
             }

@@ -74,9 +74,9 @@ fn finding_section(out: &mut String, finding: &FindingDoc) {
         }
     }
     for (index, advice) in finding.advice.iter().enumerate() {
-        let label = wording::advice_label(index, advice.applied);
+        let (label, said) = wording::advice_words(index, advice.applied, &advice.text);
         let note = wording::advice_note(advice.safety, advice.applied);
-        out.push_str(&format!("\n**{label}** {}\n", prose(&format!("{}{note}", advice.text))));
+        out.push_str(&format!("\n**{label}:** {}\n", prose(&format!("{said}{note}"))));
         if let Some(command) = &advice.command {
             out.push('\n');
             fenced(out, "sh", command);

@@ -252,7 +252,8 @@ fn message(finding: &FindingDoc) -> String {
         out.push_str(&format!("\nSeen: {evidence}"));
     }
     for (index, advice) in finding.advice.iter().enumerate() {
-        out.push_str(&format!("\n{} {}", wording::advice_label(index, advice.applied), advice.text));
+        let (label, said) = wording::advice_words(index, advice.applied, &advice.text);
+        out.push_str(&format!("\n{label}: {said}"));
         out.extend(advice.command.iter().map(|command| format!("\n    {command}")));
     }
     harmless(&out)

@@ -1,5 +1,7 @@
 //! The sentences that every format for people shares.
 
+use std::borrow::Cow;
+
 use casa_doctor_checks::finding::{Safety, Severity};
 
 use super::document::{CheckOutcome, Document, FindingDoc, MachineDoc, MeasurementDoc, Source};
@@ -263,8 +265,8 @@ pub(super) fn finding_text(finding: &FindingDoc) -> String {
         text.push_str(&format!("seen: {evidence}\n"));
     }
     for (index, advice) in finding.advice.iter().enumerate() {
-        let label = advice_label(index, advice.applied);
-        text.push_str(&format!("{label} {}{}\n", advice.text, advice_note(advice.safety, advice.applied)));
+        let (label, said) = advice_words(index, advice.applied, &advice.text);
+        text.push_str(&format!("{label}: {said}{}\n", advice_note(advice.safety, advice.applied)));
         if let Some(command) = &advice.command {
             text.push_str(&format!("    {command}\n"));
         }
@@ -282,13 +284,26 @@ pub(super) const fn open_words(outcome: CheckOutcome) -> &'static str {
     }
 }
 
-/// The label of a piece of advice: whose turn it is.
-pub(super) fn advice_label(index: usize, applied: bool) -> &'static str {
-    match (applied, index) {
-        (true, _) => "done:",
-        (false, 0) => "do:",
-        (false, _) => "or:",
+/// The label of a piece of advice and what stands behind it. The first word of a text tells how it belongs to the one before: "Then"
+/// begins a further step, "Also" something besides, and everything else is another way. Who takes a step for another way does half
+/// of what is needed.
+pub(super) fn advice_words(index: usize, applied: bool, text: &str) -> (&'static str, Cow<'_, str>) {
+    if applied {
+        return ("done", text.into());
     }
+    if index == 0 {
+        return ("do", text.into());
+    }
+    for (word, label) in
+        [("Then, ", "then"), ("Then ", "then"), ("Also, ", "also"), ("Also ", "also"), ("Or, ", "or"), ("Or ", "or")]
+    {
+        if let Some(rest) = text.strip_prefix(word) {
+            let mut letters = rest.chars();
+            let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+            return (label, format!("{first}{}", letters.as_str()).into());
+        }
+    }
+    ("or", text.into())
 }
 
 /// What `--fix` can do about a piece of advice.
@@ -333,4 +348,25 @@ pub(super) fn value_text(value: Option<&serde_json::Value>) -> String {
     let Some(value) = value else { return "nothing".to_owned() };
     let text = value.to_string();
     if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).collect::<String>() + "…" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_told_from_other_ways() {
+        for (index, applied, text, label, said) in [
+            (0, false, "Allow it.", "do", "Allow it."),
+            (0, false, "Then allow it.", "do", "Then allow it."),
+            (1, false, "Then restart it.", "then", "Restart it."),
+            (1, false, "Then, to look:", "then", "To look:"),
+            (2, false, "Also close it.", "also", "Close it."),
+            (2, false, "Or let it be.", "or", "Let it be."),
+            (2, false, "If nothing helps, ask.", "or", "If nothing helps, ask."),
+            (1, true, "Then restart it.", "done", "Then restart it."),
+        ] {
+            assert_eq!(advice_words(index, applied, text), (label, Cow::from(said)), "{text}");
+        }
+    }
 }

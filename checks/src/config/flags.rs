@@ -206,13 +206,13 @@ fn finding(element: &Element<'_>, trouble: &Trouble) -> Finding {
                 Safety::Safe,
                 remove(),
             )
-            .advise_command("To start with software rendering, as --softgl asked:", "bv opengl=software anatomist"),
+            .advise_command("Then, to start with software rendering, as --softgl asked:", "bv opengl=software anatomist"),
         Trouble::OfOldCasaDistro => found
             .severity(Severity::Warning)
             .title("--no-nv does not keep casa_distro 3.x from using the NVIDIA driver")
             .evidence("casa-distro 2.x understood it; 3.x hands it to the engine, where it only undoes the engine's own default")
             .fix("Remove \"--no-nv\", which does not do what it says", Safety::Confirm, remove())
-            .advise_command("To start without the NVIDIA driver, as --no-nv asked:", "bv opengl=container anatomist"),
+            .advise_command("Then, to start without the NVIDIA driver, as --no-nv asked:", "bv opengl=container anatomist"),
         Trouble::Glued(right) => found.title("An option and its value stand in one text with a space between them").fix(
             format!("Write it as \"{right}\", so that the engine sees where the value begins"),
             Safety::Safe,

@@ -59,7 +59,7 @@ fn nv_finding(layer: &Layer<'_>, key: &str, pointer: &str) -> Finding {
         .found()
         .evidence(format!("{}: \"{key}\" contains \"--nv\"", layer.place(pointer)))
         .fix("Remove \"--nv\", which does nothing there", Safety::Safe, [layer.edit(pointer, Change::Remove, &NV_IGNORED)])
-        .advise_command("To ask for the NVIDIA driver at one start:", "bv opengl=nv anatomist")
+        .advise_command("Then, to ask for the NVIDIA driver at one start:", "bv opengl=nv anatomist")
 }
 
 fn software_finding(layer: &Layer<'_>, key: &str, pointer: &str) -> Finding {
@@ -71,7 +71,7 @@ fn software_finding(layer: &Layer<'_>, key: &str, pointer: &str) -> Finding {
             Safety::Safe,
             [layer.edit(pointer, Change::Remove, &SOFTWARE_IGNORED)],
         )
-        .advise_command("To ask for software rendering at one start:", "bv opengl=software anatomist")
+        .advise_command("Then, to ask for software rendering at one start:", "bv opengl=software anatomist")
 }
 
 /// The places of the exact element `--nv`; other spellings (`--nv=true`) do reach the engine.

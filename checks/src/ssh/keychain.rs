@@ -191,7 +191,7 @@ fn adopt(finding: Finding, agent: &SshAgent, file: &KeychainFile) -> Finding {
     let finding = finding.advise_command("Use it in this shell:", format!(". {}", word(file)));
     match (&agent.keychain, file.current) {
         (Some(_), true) => finding
-            .advise("To have it in every shell, call keychain in the start-up file that the shell reads: ~/.bashrc for a terminal of the desktop."),
+            .advise("Also, to have it in every shell, call keychain in the start-up file that the shell reads: ~/.bashrc for a terminal of the desktop."),
         _ => finding,
     }
 }

@@ -74,20 +74,20 @@ fn copied(setup: &SshSetup, home: &ContainerSsh) -> Option<Finding> {
     let names = |keys: &[&KeyFile]| keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(" or ");
     if !lone.is_empty() {
         let names = names(&lone);
-        finding = finding.advise(format!("No key in ~/.ssh is called {names}: move it there first if it is the only one."));
+        finding = finding.advise(format!("Also save what is only here: no key in ~/.ssh is called {names}; move it there first."));
     }
     let (differ, unread): (Vec<&KeyFile>, Vec<&KeyFile>) = other.into_iter().partition(|key| key.same_as_own == Some(false));
     if !differ.is_empty() {
         let names = names(&differ);
         finding = finding.advise(format!(
-            "In ~/.ssh another key, or the same with another passphrase, is called {names}: keep this one, under another name there, \
-             until you know that nothing needs it."
+            "Also take care: in ~/.ssh another key, or the same with another passphrase, is called {names}. Keep this one, under another \
+             name there, until you know that nothing needs it."
         ));
     }
     if !unread.is_empty() {
         let names = names(&unread);
         finding = finding.advise(format!(
-            "A key in ~/.ssh is called {names}, too. It could not be compared, or a link makes both one file: make sure that there are \
+            "Also take care: a key in ~/.ssh is called {names}, too. It could not be compared, or a link makes both one file: make sure that there are \
              two, and that they are the same, before you delete one."
         ));
     }

@@ -173,7 +173,7 @@ fn of_forwarded(sight: Sight<'_>, finding: Finding) -> Finding {
             ),
         _ => finding,
     };
-    finding.advise("Log in again with ssh -Y: sshd then writes a new cookie with xauth.").advise_command(
+    finding.then("Log in again with ssh -Y: sshd then writes a new cookie with xauth.").advise_command(
         "If that does not help: xauth must be installed on this machine, and be able to write its file in the home directory.",
         "xauth list",
     )

@@ -56,7 +56,7 @@ fn run(facts: &Facts) -> Outcome {
         }
         ServerKind::Nxagent => finding.advise("x2go has old GLX at best: keep to the software mode there."),
         ServerKind::Xquartz => {
-            finding.advise("Leave enable_iglx of XQuartz alone: the OpenGL that it switches on is too old for the image, and programs crash.")
+            finding.advise("Also leave enable_iglx of XQuartz alone: the OpenGL that it switches on is too old for the image, and programs crash.")
         }
         _ => finding.advise("Or start the X server with GLX: the option +extension GLX, and its package of OpenGL drivers."),
     }])

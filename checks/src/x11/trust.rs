@@ -54,9 +54,9 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::of(vec![if local {
         finding.advise("Use the cookie that the desktop itself uses: open a new terminal there, and do not set XAUTHORITY by hand.")
     } else {
-        finding
-            .advise("Log out, and log in again with ssh -Y.")
-            .advise("To make that lasting, write \"ForwardX11Trusted yes\" for this machine into ~/.ssh/config at your own end.")
+        finding.advise("Log out, and log in again with ssh -Y.").advise(
+            "Also, to make that lasting, write \"ForwardX11Trusted yes\" for this machine into ~/.ssh/config at your own end.",
+        )
     }])
 }
 

@@ -30,7 +30,7 @@ pub(super) fn malformed(facts: &Facts, reason: &str) -> Finding {
             "Find who sets it: it is often a line in a start-up file of the shell.",
             "grep -n DISPLAY ~/.profile ~/.bash* ~/.zsh*",
         )
-        .advise("Remove that line and open a new terminal: the desktop and ssh set the right value by themselves.")
+        .then("Remove that line and open a new terminal: the desktop and ssh set the right value by themselves.")
 }
 
 pub(super) fn judge(sight: Sight<'_>) -> Finding {

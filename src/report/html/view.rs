@@ -45,14 +45,19 @@ pub(super) struct Advice {
 
 impl Finding {
     pub(super) fn new(finding: &FindingDoc) -> Self {
-        let advice = finding.advice.iter().enumerate().map(|(index, advice)| Advice {
-            label: match (advice.applied, index) {
-                (true, _) => "Done",
-                (false, 0) => "Do",
-                (false, _) => "Or",
-            },
-            text: spans(&format!("{}{}", advice.text, wording::advice_note(advice.safety, advice.applied))),
-            command: advice.command.as_deref().map(harmless),
+        let advice = finding.advice.iter().enumerate().map(|(index, advice)| {
+            let (label, said) = wording::advice_words(index, advice.applied, &advice.text);
+            Advice {
+                label: match label {
+                    "done" => "Done",
+                    "do" => "Do",
+                    "then" => "Then",
+                    "also" => "Also",
+                    _ => "Or",
+                },
+                text: spans(&format!("{said}{}", wording::advice_note(advice.safety, advice.applied))),
+                command: advice.command.as_deref().map(harmless),
+            }
         });
         Self {
             id: finding.id.clone(),

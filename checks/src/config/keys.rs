@@ -91,7 +91,8 @@ fn run(facts: &Facts) -> Outcome {
         Err(none) => return none,
     };
     let mut findings = missing_keys(&layers);
-    findings.extend(container_type(&layers));
+    let os = facts.machine.as_ref().map_or("", |machine| machine.os.as_str());
+    findings.extend(container_type(&layers, matches!(os, "macos" | "windows")));
     for layer in &layers.all {
         for (key, kind, dies) in KEYS {
             if let Some(value) = layer.object.get(key) {
@@ -153,7 +154,8 @@ fn missing_keys(layers: &Layers<'_>) -> Vec<Finding> {
     findings
 }
 
-fn container_type(layers: &Layers<'_>) -> Option<Finding> {
+/// `needs_docker` tells that the system has no other engine that could start the environment.
+fn container_type(layers: &Layers<'_>, needs_docker: bool) -> Option<Finding> {
     let layer = layers.last_with("container_type")?;
     let written = layer.object["container_type"].as_str()?;
     let found =
@@ -164,18 +166,24 @@ fn container_type(layers: &Layers<'_>) -> Option<Finding> {
         "apptainer" => "apptainer",
         "apptainer_pixi" => "apptainer_pixi",
         "docker" | "podman" => {
-            return Some(
-                found
-                    .severity(Severity::Warning)
-                    .title("casa_distro 3.x does not start containers of Docker or Podman; casa-doctor does")
-                    .evidence(if right == "docker" {
-                        "casa_distro 3.x says: run command is not implemented for Docker"
-                    } else {
-                        "casa_distro 3.x says: Invalid container type: podman"
-                    })
-                    .advise_command("Start the programs of this environment with casa-doctor instead of bv:", "casa-doctor run -- PROGRAM")
-                    .advise("For bv to start them, get the image of this environment for Singularity and set \"container_type\" to \"singularity\"."),
-            );
+            let found = found
+                .severity(Severity::Warning)
+                .title("casa_distro 3.x does not start containers of Docker or Podman; casa-doctor does")
+                .evidence(if right == "docker" {
+                    "casa_distro 3.x says: run command is not implemented for Docker"
+                } else {
+                    "casa_distro 3.x says: Invalid container type: podman"
+                })
+                .advise_command(
+                    "Start the programs of this environment with casa-doctor instead of bv:",
+                    "casa-doctor run -- PROGRAM",
+                );
+            if needs_docker {
+                return Some(found);
+            }
+            return Some(found.advise(
+                "For bv to start them, get the image of this environment for Singularity and set \"container_type\" to \"singularity\".",
+            ));
         }
         "vbox" | "virtualbox" => {
             return Some(

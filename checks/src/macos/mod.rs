@@ -25,10 +25,13 @@ const OLD_DOMAIN: &str = "org.macosforge.xquartz.X11";
 /// Why the X server cannot be reached, when a check of this family tells it: then it needs no second alarm.
 pub(crate) fn explains(facts: &Facts) -> Option<&'static str> {
     let finds = |check: &Check| matches!(check.judge(facts), Outcome::Findings(_));
-    let over_tcp = is_tcp(facts);
+    if is_forwarded(facts) {
+        return None;
+    }
     match () {
         () if finds(&server::CHECK) => Some("XQuartz is missing or does not run (see xquartz-server)"),
-        () if over_tcp && finds(&network::CHECK) => Some("XQuartz cannot be reached over the network (see xquartz-network)"),
+        () if is_tcp(facts) && finds(&network::CHECK) => Some("XQuartz cannot be reached over the network (see xquartz-network)"),
+        () if display::is_overridden(facts) => Some("DISPLAY is not the one that macOS sets (see xquartz-display)"),
         () => None,
     }
 }
@@ -55,6 +58,13 @@ fn container(facts: &Facts) -> Option<&Environment> {
     environment(facts).filter(|environment| !matches!(setting(environment, "container_type"), Some("vbox")))
 }
 
+/// Whether containers come in to XQuartz as programs of this Mac, which `xhost +localhost` allows: there is one, or DISPLAY names XQuartz
+/// as they do.
+pub(crate) fn lets_containers_in(facts: &Facts) -> bool {
+    let is_mac = facts.machine.as_ref().is_some_and(|machine| machine.os == "macos");
+    is_mac && (container(facts).is_some() || is_tcp(facts) && !is_forwarded(facts))
+}
+
 /// An error when a container waits for it, else worth knowing.
 fn severity(facts: &Facts) -> Severity {
     if container(facts).is_some() { Severity::Error } else { Severity::Info }
@@ -69,6 +79,38 @@ fn is_connected(facts: &Facts) -> bool {
 fn is_tcp(facts: &Facts) -> bool {
     let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
     display.is_some_and(|display| matches!(display.reach, Reach::Loopback | Reach::Remote))
+}
+
+/// Whether DISPLAY is one that ssh made for somebody who came by it (sshd_config, X11DisplayOffset): its server is on the computer
+/// where that person sits, and XQuartz of this Mac has no part in it.
+fn is_forwarded(facts: &Facts) -> bool {
+    let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
+    facts.session.as_ref().is_some_and(|session| session.ssh)
+        && display.is_some_and(|display| matches!(display.reach, Reach::Loopback | Reach::Remote) && display.number >= 10)
+}
+
+/// The number of the display of XQuartz: that of the server that runs, else the first.
+fn number(xquartz: &Xquartz) -> u16 {
+    xquartz.arguments.as_ref().and_then(|arguments| arguments.number).unwrap_or(0)
+}
+
+/// How this X server is opened from a terminal. MacPorts calls it by another name.
+fn open_command(xquartz: &Xquartz) -> String {
+    format!("open -a {}", application(xquartz))
+}
+
+/// The name of the application.
+fn application(xquartz: &Xquartz) -> &'static str {
+    let is_x11 = xquartz.app.as_ref().and_then(|app| app.file_name()).is_some_and(|name| name == "X11.app");
+    if is_x11 { "X11" } else { "XQuartz" }
+}
+
+/// A call of xhost that reaches XQuartz itself. What DISPLAY names in place of it need not let xhost in.
+fn xhost(facts: &Facts, xquartz: &Xquartz, entry: &str) -> String {
+    let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
+    let leads_there = display.is_some_and(|display| matches!(display.reach, Reach::Local | Reach::Launchd));
+    let prefix = if leads_there { String::new() } else { format!("DISPLAY=:{} ", number(xquartz)) };
+    format!("{prefix}xhost {entry}")
 }
 
 /// The domain that the installed XQuartz reads.

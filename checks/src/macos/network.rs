@@ -1,6 +1,9 @@
 //! Can a container reach XQuartz over the network?
 
-use super::{domain, elsewhere, installed, is_connected, is_on, is_tcp, preference, severity, told};
+use super::{
+    application, domain, elsewhere, installed, is_connected, is_forwarded, is_on, is_tcp, number, open_command, preference,
+    severity, told, xhost,
+};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId, Xquartz, XquartzTcp};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -57,19 +60,23 @@ fn run(facts: &Facts) -> Outcome {
     };
     match &xquartz.tcp {
         XquartzTcp::LetsIn => return Outcome::Pass,
+        // Who has a cookie for this address hands it on to the container.
+        XquartzTcp::WantsCookie { .. } if is_tcp(facts) && !is_forwarded(facts) && is_connected(facts) => return Outcome::Pass,
         XquartzTcp::WantsCookie { reason } => return Outcome::Findings(vec![no_xhost(facts, xquartz, reason)]),
         _ => {}
     }
     let allowed = is_on(xquartz, "nolisten_tcp").map(|refuses| !refuses);
-    // The log may be that of a server which has ended.
-    let runs = xquartz.running != Some(false) || is_connected(facts);
+    // The log may be that of a server which has ended, and a display that ssh made is another server.
+    let runs = xquartz.running != Some(false) || is_connected(facts) && !is_forwarded(facts);
     let listens = xquartz.arguments.as_ref().filter(|_| runs).and_then(|arguments| arguments.tcp);
     match (allowed, listens) {
         (Some(false), Some(true)) => Outcome::Unknown(format!("XQuartz was told to listen, and {}", silence(xquartz))),
         (Some(false), _) | (None, Some(false)) => Outcome::Findings(vec![tcp_off(facts, xquartz)]),
         (Some(true), _) if !runs => Outcome::Skipped("XQuartz is not running (see xquartz-server)".to_owned()),
         (Some(true), Some(false)) => Outcome::Findings(vec![restart_needed(facts, xquartz)]),
-        (Some(true), None) if xquartz.tcp == XquartzTcp::Closed => Outcome::Findings(vec![restart_needed(facts, xquartz)]),
+        (Some(true), None) if xquartz.tcp == XquartzTcp::Closed && xquartz.running == Some(true) => {
+            Outcome::Findings(vec![restart_needed(facts, xquartz)])
+        }
         (Some(true), _) => Outcome::Unknown(format!("XQuartz was told to listen, and {}", silence(xquartz))),
         (None, _) => Outcome::Unknown("the preferences of XQuartz could not be read".to_owned()),
     }
@@ -77,8 +84,7 @@ fn run(facts: &Facts) -> Outcome {
 
 /// The server's port of this machine.
 fn port(xquartz: &Xquartz) -> String {
-    let number = xquartz.arguments.as_ref().and_then(|arguments| arguments.number).unwrap_or(0);
-    format!("127.0.0.1:{}", 6000 + u32::from(number))
+    format!("127.0.0.1:{}", 6000 + u32::from(number(xquartz)))
 }
 
 fn silence(xquartz: &Xquartz) -> String {
@@ -99,6 +105,7 @@ fn tcp_off(facts: &Facts, xquartz: &Xquartz) -> Finding {
     let mut finding = TCP_OFF.found().severity(weight(facts));
     finding = match preference(xquartz, "nolisten_tcp") {
         Some(setting) => finding.evidence(told(setting)),
+        None if is_on(xquartz, "nolisten_tcp").is_none() => finding,
         None => finding.evidence(format!("{domain} nolisten_tcp is not set, and XQuartz then does not listen")),
     };
     finding = server_evidence(finding, xquartz);
@@ -109,10 +116,8 @@ fn tcp_off(facts: &Facts, xquartz: &Xquartz) -> Finding {
             .evidence(told(other))
             .evidence(format!("XQuartz {version} reads {domain}"));
     }
-    restarted(
-        finding.advise_command("Allow connections from the network.", format!("defaults write {domain} nolisten_tcp -bool false")),
-    )
-    .advise_command("Then let programs of this Mac in; XQuartz forgets it when it ends.", "xhost +localhost")
+    let command = format!("defaults write {domain} nolisten_tcp -bool false");
+    let_in(facts, xquartz, restarted(xquartz, finding.advise_command("Allow connections from the network.", command)))
 }
 
 fn restart_needed(facts: &Facts, xquartz: &Xquartz) -> Finding {
@@ -120,8 +125,7 @@ fn restart_needed(facts: &Facts, xquartz: &Xquartz) -> Finding {
     if let Some(setting) = preference(xquartz, "nolisten_tcp") {
         finding = finding.evidence(told(setting));
     }
-    restarted(server_evidence(finding, xquartz))
-        .advise_command("Then let programs of this Mac in; XQuartz forgets it when it ends.", "xhost +localhost")
+    let_in(facts, xquartz, restarted(xquartz, server_evidence(finding, xquartz)))
 }
 
 fn server_evidence(finding: Finding, xquartz: &Xquartz) -> Finding {
@@ -134,11 +138,18 @@ fn server_evidence(finding: Finding, xquartz: &Xquartz) -> Finding {
     if xquartz.tcp == XquartzTcp::Closed { finding.evidence(silence(xquartz)) } else { finding }
 }
 
-fn restarted(finding: Finding) -> Finding {
-    finding.advise_command(
+fn restarted(xquartz: &Xquartz, finding: Finding) -> Finding {
+    if xquartz.running == Some(false) {
+        return finding.then_command("Open XQuartz.", open_command(xquartz));
+    }
+    finding.then_command(
         "Quit XQuartz, which closes its windows, and open it again.",
-        "osascript -e 'quit app \"XQuartz\"' && sleep 3 && open -a XQuartz",
+        format!("osascript -e 'quit app \"{}\"' && sleep 3 && {}", application(xquartz), open_command(xquartz)),
     )
+}
+
+fn let_in(facts: &Facts, xquartz: &Xquartz, finding: Finding) -> Finding {
+    finding.then_command("Let programs of this Mac in; XQuartz forgets it when it ends.", xhost(facts, xquartz, "+localhost"))
 }
 
 fn no_xhost(facts: &Facts, xquartz: &Xquartz, reason: &str) -> Finding {
@@ -146,10 +157,12 @@ fn no_xhost(facts: &Facts, xquartz: &Xquartz, reason: &str) -> Finding {
         .found()
         .severity(severity(facts))
         .evidence(format!("{}, asked without a cookie: {reason}", port(xquartz)))
-        .advise_command("Let programs of this Mac in; repeat it after each start of XQuartz.", "xhost +localhost")
+        .advise_command("Let programs of this Mac in; repeat it after each start of XQuartz.", xhost(facts, xquartz, "+localhost"))
         .advise_command(
-            "If the container's virtual machine comes from the Mac's address in the network instead, let in that one address.",
-            "xhost +\"$(ipconfig getifaddr en0)\"",
+            "If the container's virtual machine comes from the Mac's address in the network instead, let in that one address. Where \
+             xhost finds no address, the network has another name than en0, such as en1.",
+            // Without the word before it, an empty address would open the server to everybody.
+            xhost(facts, xquartz, "+inet:\"$(ipconfig getifaddr en0)\""),
         )
 }
 
@@ -211,6 +224,58 @@ mod tests {
         let finding = found(&with_environment("docker", xquartz));
         assert_eq!((finding.kind.id, finding.severity), ("xquartz-no-xhost", Severity::Error));
         assert_eq!(finding.advice[0].command.as_deref(), Some("xhost +localhost"));
+    }
+
+    #[test]
+    fn an_empty_address_never_opens_the_server_to_everybody() {
+        let reason = "Authorization required, but no authorization protocol specified".to_owned();
+        let xquartz = Xquartz { tcp: XquartzTcp::WantsCookie { reason }, ..ready() };
+        let commands = commands(&found(&with_environment("singularity", xquartz)));
+        // `xhost +` followed by nothing is what switches access control off.
+        assert!(!commands.contains("xhost +\"$") && !commands.contains("xhost +$"), "{commands}");
+        assert!(commands.contains("xhost +inet:\"$(ipconfig getifaddr en0)\""), "{commands}");
+    }
+
+    #[test]
+    fn xhost_is_sent_to_xquartz_itself() {
+        let reason = "Authorization required, but no authorization protocol specified".to_owned();
+        let mut xquartz = Xquartz { tcp: XquartzTcp::WantsCookie { reason }, ..ready() };
+        xquartz.arguments.as_mut().unwrap().number = Some(1);
+        let mut facts = with_environment("docker", xquartz);
+        show(&mut facts, "host.docker.internal:1", Reach::Remote);
+        testing::fail(&mut facts, ConnectFailureKind::Unresolvable);
+        assert_eq!(found(&facts).advice[0].command.as_deref(), Some("DISPLAY=:1 xhost +localhost"));
+        facts.x11.as_mut().unwrap().display = None;
+        assert_eq!(found(&facts).advice[0].command.as_deref(), Some("DISPLAY=:1 xhost +localhost"));
+        // Who has a cookie for that address is let in, and so is the container that gets it.
+        show(&mut facts, "192.168.1.5:1", Reach::Remote);
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_reason_for_a_restart() {
+        let closed = Xquartz { arguments: None, tcp: XquartzTcp::Closed, ..ready() };
+        assert_eq!(found(&alone(closed.clone())).kind.id, "xquartz-restart-needed");
+        let mut facts = alone(Xquartz { running: None, ..closed });
+        testing::fail(&mut facts, ConnectFailureKind::Refused);
+        assert!(matches!(CHECK.judge(&facts), Outcome::Unknown(_)));
+        // Preferences that could not be read are not told to be missing.
+        let mut unread = fresh();
+        unread.unknown.insert(format!("settings.{DOMAIN}"), "no answer".into());
+        let finding = found(&alone(unread));
+        assert!(!finding.evidence.iter().any(|line| line.contains("is not set")), "{:?}", finding.evidence);
+    }
+
+    #[test]
+    fn a_server_that_does_not_run_is_opened_and_that_of_macports_by_its_name() {
+        let stopped = Xquartz { running: Some(false), arguments: None, ..fresh() };
+        let mut facts = with_environment("docker", stopped);
+        testing::fail(&mut facts, ConnectFailureKind::Refused);
+        let commands_of = |facts: &Facts| commands(&found(facts));
+        assert!(commands_of(&facts).contains("\nopen -a XQuartz\n"), "{}", commands_of(&facts));
+        facts.xquartz.as_mut().unwrap().running = Some(true);
+        facts.xquartz.as_mut().unwrap().app = Some("/Applications/MacPorts/X11.app".into());
+        assert!(commands_of(&facts).contains("quit app \"X11\"' && sleep 3 && open -a X11"), "{}", commands_of(&facts));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Is XQuartz there, and does it run?
 
-use super::{container, is_connected, xquartz};
+use super::{container, is_connected, is_forwarded, open_command, xquartz};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{ConnectFailureKind as Kind, Connection, Facts, ProbeId, Xquartz, XquartzTcp};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -47,8 +47,17 @@ fn run(facts: &Facts) -> Outcome {
     if is_connected(facts) || answers {
         return Outcome::Pass;
     }
+    if is_forwarded(facts) {
+        return Outcome::Skipped("the display is one that ssh makes".to_owned());
+    }
     if xquartz.app.is_none() {
-        return Outcome::Findings(vec![missing()]);
+        return match xquartz.unknown.get("app") {
+            Some(reason) => Outcome::Unknown(format!("whether XQuartz is installed is not known: {reason}")),
+            None if xquartz.running == Some(true) => {
+                Outcome::Unknown("an X server runs, and its application is in none of the usual places".to_owned())
+            }
+            None => Outcome::Findings(vec![missing()]),
+        };
     }
     match xquartz.running {
         Some(true) => Outcome::Pass,
@@ -66,7 +75,7 @@ fn missing() -> Finding {
         .evidence("there is no XQuartz.app in /Applications/Utilities or /Applications, and no /opt/X11/bin/Xquartz")
         .advise_command("Install it, with Homebrew or from https://www.xquartz.org.", "brew install --cask xquartz")
         .advise("Then log out of macOS and in again: only then is DISPLAY set.")
-        .advise("3D views need no more than that: with XQuartz, use the OpenGL mode \"software\".")
+        .advise("Also use the OpenGL mode \"software\" for 3D views, which asks no more than that of XQuartz.")
 }
 
 fn not_running(facts: &Facts, xquartz: &Xquartz) -> Finding {
@@ -87,9 +96,17 @@ fn not_running(facts: &Facts, xquartz: &Xquartz) -> Finding {
             .severity(Severity::Warning)
             .title("XQuartz was not running and is just starting")
             .advise("Wait until XQuartz shows in the Dock, and run casa-doctor again.")
-            .advise("If it never gets there, allow it in System Settings > General > Login Items, and try again.");
+            .advise(
+                "If it never gets there, allow it in System Settings > General > Login Items (macOS 13 and later), and try again.",
+            );
     }
-    finding = finding.advise_command("Start it, and leave it running.", "open -a XQuartz");
+    finding = finding.advise_command("Start it, and leave it running.", open_command(xquartz));
+    if display.is_some_and(|display| display.starts_with('/')) && matches!(failure, Some(Kind::Refused | Kind::SocketMissing)) {
+        // macOS no longer waits at this socket, and XQuartz comes back to another one.
+        finding = finding.evidence("nobody listens at the socket that DISPLAY names").advise(
+            "Then open a new terminal. If DISPLAY leads nowhere there either, log out of macOS and in again: that makes a new socket.",
+        );
+    }
     if display.is_none() {
         finding = finding
             .evidence("DISPLAY is not set")
@@ -99,8 +116,8 @@ fn not_running(facts: &Facts, xquartz: &Xquartz) -> Finding {
         finding = finding.severity(Severity::Info);
     }
     finding.advise(
-        "If it ends at once: allow it in System Settings > General > Login Items, and see whether the login shell of the account \
-         is one that macOS brings (/bin/zsh).",
+        "If it ends at once: allow it in System Settings > General > Login Items (macOS 13 and later), and see whether the login \
+         shell of the account is one that macOS brings (/bin/zsh).",
     )
 }
 
@@ -132,6 +149,40 @@ mod tests {
         let found = findings(&CHECK, &facts);
         assert_eq!((found[0].kind.id, found[0].severity), ("xquartz-not-running", Severity::Error));
         assert_eq!(found[0].advice[0].command.as_deref(), Some("open -a XQuartz"));
+    }
+
+    #[test]
+    fn a_display_that_ssh_made_says_nothing_of_this_mac() {
+        let mut facts = alone(Xquartz { running: Some(false), ..Xquartz::default() });
+        show(&mut facts, "localhost:10.0", Reach::Loopback);
+        facts.x11.as_mut().unwrap().display.as_mut().unwrap().number = 10;
+        fail(&mut facts, Kind::Refused);
+        assert_eq!(findings(&CHECK, &facts)[0].kind.id, "xquartz-missing");
+        facts.session.as_mut().unwrap().ssh = true;
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
+        assert_eq!(super::super::explains(&facts), None, "x11-forwarding tells it");
+    }
+
+    #[test]
+    fn an_application_that_was_not_found_need_not_be_missing() {
+        let mut facts = alone(Xquartz { running: Some(true), tcp: XquartzTcp::NotTried, ..Xquartz::default() });
+        fail(&mut facts, Kind::Refused);
+        assert!(matches!(CHECK.judge(&facts), Outcome::Unknown(_)));
+        let xquartz = facts.xquartz.as_mut().unwrap();
+        xquartz.running = Some(false);
+        xquartz.unknown.insert("app".into(), "/Applications: permission denied".into());
+        assert!(matches!(CHECK.judge(&facts), Outcome::Unknown(_)));
+    }
+
+    #[test]
+    fn a_socket_at_which_macos_no_longer_waits_takes_a_new_terminal() {
+        let mut facts = with_environment("docker", Xquartz { running: Some(false), tcp: XquartzTcp::Closed, ..ready() });
+        fail(&mut facts, Kind::Refused);
+        let found = findings(&CHECK, &facts);
+        assert!(found[0].advice[1].text.starts_with("Then open a new terminal"), "{:?}", found[0].advice);
+        show(&mut facts, ":0", Reach::Local);
+        fail(&mut facts, Kind::SocketMissing);
+        assert!(!findings(&CHECK, &facts)[0].advice.iter().any(|advice| advice.text.contains("new terminal")));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod shared_memory;
 mod version;
 
 use crate::check::{Check, Outcome};
-use crate::facts::{Connection, DisplayLine, Environment, Facts, Wsl};
+use crate::facts::{Connection, DisplayLine, Environment, Facts, Reach, Wsl};
 use crate::image::{environment, setting};
 
 pub use self::mesa::crashes as mesa_crashes;
@@ -39,6 +39,13 @@ fn container(facts: &Facts) -> Option<&Environment> {
 /// Whether an X server let us in.
 fn is_connected(facts: &Facts) -> bool {
     facts.x11.as_ref().is_some_and(|x11| matches!(x11.connection, Connection::Connected(_)))
+}
+
+/// Whether the display is that which Windows gives to Linux programs (WSLg).
+pub(crate) fn is_display_of_windows(facts: &Facts) -> bool {
+    let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
+    let is_first = display.is_some_and(|display| display.reach == Reach::Local && display.number == 0);
+    is_first && facts.wsl.as_ref().is_some_and(|wsl| wsl.wslg)
 }
 
 /// A line of a start-up file as evidence.

@@ -2,7 +2,7 @@
 
 use super::{server, shell_word};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Facts, ProbeId};
+use crate::facts::{Facts, ProbeId, Reach, XServer};
 use crate::finding::{Finding, FindingKind, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -40,21 +40,52 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Unknown("the X server does not tell who may connect".to_owned());
     };
     let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
-    let entries: Vec<_> = server.access_list.iter().filter_map(|entry| weigh(entry, me).map(|guest| (entry, guest))).collect();
+    let strangers = server.access_list.iter().filter(|entry| !is_meant(facts, entry));
+    let entries: Vec<_> = strangers.filter_map(|entry| weigh(entry, me).map(|guest| (entry, guest))).collect();
     let finding = match entries.iter().map(|(_, guest)| guest.severity).max() {
-        _ if !control => KIND
-            .found()
-            .evidence(format!("{}: access control is disabled, programs can connect from anywhere", server.address))
-            .advise_command("Switch access control on again; windows that are open stay open.", "xhost -"),
+        _ if !control => {
+            let open = format!("{}: access control is disabled, programs can connect from anywhere", server.address);
+            keep_yourself_in(facts, server, KIND.found().evidence(open))
+                .then_command("Switch access control on again; windows that are open stay open.", "xhost -")
+        }
         None => return Outcome::Pass,
-        Some(severity) => KIND.found().severity(severity).title(title(&entries)),
+        Some(severity) => keep_yourself_in(facts, server, KIND.found().severity(severity).title(title(&entries))),
     };
     Outcome::of(vec![entries.into_iter().fold(finding, |finding: Finding, (entry, guest)| {
-        finding.evidence(format!("the access list (xhost) has \"{entry}\", which is {}", guest.who)).advise_command(
-            format!("Remove the entry, unless it is meant: {}.", guest.who),
+        finding.evidence(format!("the access list (xhost) has \"{entry}\", which is {}", guest.who)).then_command(
+            &format!("Remove the entry, unless it is meant: {}.", guest.who),
             format!("xhost {}", shell_word(&format!("-{entry}"))),
         )
     })])
+}
+
+/// Whether an entry is how the display is meant to work: WSLg has no cookies and lets in who is in this Linux, and on a Mac the
+/// containers come in as programs of the Mac.
+fn is_meant(facts: &Facts, entry: &str) -> bool {
+    match entry.to_ascii_uppercase().as_str() {
+        "LOCAL:" => crate::windows::is_display_of_windows(facts),
+        upper => is_this_machine(&host_of(upper).to_ascii_lowercase()) && crate::macos::lets_containers_in(facts),
+    }
+}
+
+/// Who came in without a cookie may have come by the very entry that is to be removed, and would be shut out with the others.
+fn keep_yourself_in(facts: &Facts, server: &XServer, finding: Finding) -> Finding {
+    let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
+    let has_entry = me.is_some_and(|me| server.access_list.iter().any(|entry| entry.strip_prefix("SI:localuser:") == Some(me)));
+    if server.cookie_from.is_some() || has_entry {
+        return finding;
+    }
+    let finding = finding.evidence("you came in without a cookie yourself");
+    let is_local = facts.x11.as_ref().and_then(|x11| x11.display.as_ref()).is_some_and(|display| display.reach == Reach::Local);
+    match me.filter(|_| is_local) {
+        Some(me) => finding.advise_command(
+            "Let yourself in by name first: without a cookie, you would be shut out with the others.",
+            format!("xhost +si:localuser:{}", shell_word(me)),
+        ),
+        None => finding.advise(
+            "See first that you have a cookie for this display (xauth list), or you are shut out with the others. ssh -Y brings one.",
+        ),
+    }
 }
 
 /// Somebody whom an entry lets in.
@@ -83,11 +114,20 @@ fn weigh(entry: &str, me: Option<&str>) -> Option<Guest> {
     if upper.starts_with("LOCAL:") {
         return guest("every user of this machine".to_owned(), Severity::Info);
     }
-    let host = entry.split_once(':').map_or(entry, |(_, host)| host);
-    if matches!(host, "127.0.0.1" | "::1" | "localhost") {
+    let host = host_of(entry);
+    if is_this_machine(host) {
         return guest("every user of this machine, over TCP".to_owned(), Severity::Info);
     }
     guest(format!("every user of {host}"), Severity::Warning)
+}
+
+/// The host of an entry such as `INET:pc17`.
+fn host_of(entry: &str) -> &str {
+    entry.split_once(':').map_or(entry, |(_, host)| host)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    matches!(host, "127.0.0.1" | "::1" | "localhost")
 }
 
 fn title(entries: &[(&String, Guest)]) -> String {
@@ -99,9 +139,12 @@ fn title(entries: &[(&String, Guest)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::testing::{connected, facts, only_finding, told, xorg};
     use super::*;
-    use crate::facts::X11;
+    use crate::facts::{Machine, Wsl, X11};
+    use crate::image::tests::facts_with;
 
     fn with(control: Option<bool>, list: &[&str]) -> Facts {
         let mut server = xorg();
@@ -143,6 +186,42 @@ mod tests {
         }
         let both = only_finding(&CHECK, &with(Some(true), &["LOCAL:", "INET:10.0.0.7"]));
         assert_eq!(both.severity, Severity::Warning, "the worst counts");
+    }
+
+    #[test]
+    fn nobody_is_told_to_shut_himself_out() {
+        let mut server = xorg();
+        server.cookie_from = None;
+        server.access_list = vec!["LOCAL:".to_owned()];
+        let commands = |facts: &Facts| {
+            let finding = only_finding(&CHECK, facts);
+            finding.advice.iter().filter_map(|advice| advice.command.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(commands(&facts(connected(server.clone()))), ["xhost +si:localuser:anna", "xhost -LOCAL:"]);
+        // The entry of a machine from which one comes oneself.
+        server.access_list = vec!["INET:desk".to_owned()];
+        let mut remote = facts(connected(server.clone()));
+        remote.x11.as_mut().unwrap().display.as_mut().unwrap().reach = Reach::Remote;
+        let finding = only_finding(&CHECK, &remote);
+        assert!(finding.advice[0].command.is_none() && finding.advice[1].text.starts_with("Then remove"), "{}", told(&finding));
+        server.access_list.push("SI:localuser:anna".to_owned());
+        assert_eq!(commands(&facts(connected(server))), ["xhost -INET:desk"]);
+    }
+
+    #[test]
+    fn entries_by_which_windows_and_macs_let_in_are_meant() {
+        let mut wslg = with(Some(true), &["LOCAL:"]);
+        wslg.wsl = Some(Wsl { wslg: true, ..Wsl::default() });
+        assert_eq!(CHECK.judge(&wslg), Outcome::Pass);
+        wslg.wsl = Some(Wsl::default());
+        assert_eq!(only_finding(&CHECK, &wslg).severity, Severity::Info);
+        let mut mac = with(Some(true), &["INET:localhost", "INET6:::1"]);
+        mac.machine = Some(Machine { os: "macos".into(), ..Machine::default() });
+        assert_eq!(only_finding(&CHECK, &mac).severity, Severity::Info, "without a container nobody needs it");
+        mac.environment = facts_with(json!({"container_type": "docker"})).environment;
+        assert_eq!(CHECK.judge(&mac), Outcome::Pass);
+        mac.x11 = Some(connected(XServer { access_list: vec!["INET:10.0.0.7".to_owned()], ..xorg() }));
+        assert_eq!(only_finding(&CHECK, &mac).severity, Severity::Warning);
     }
 
     #[test]

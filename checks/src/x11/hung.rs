@@ -35,7 +35,7 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
     if forwarded {
         return finding
             .advise("Look at the screen at your own end: is it locked, asleep or waiting for an answer? Can a key be pressed in the ssh session?")
-            .advise("Otherwise end this ssh session (Enter, then ~. ) and log in again with ssh -Y.");
+            .advise("Otherwise end this ssh session (press Enter, then ~ and a full stop) and log in again with ssh -Y.");
     }
     let finding = match sight.reach() {
         Reach::Remote => finding.advise(format!("Look at the screen of {}: its X server is frozen or stopped.", sight.host())),
@@ -55,6 +55,7 @@ fn restart_words(sight: Sight<'_>) -> &'static str {
         Some(session) if session.x2go => {
             "Suspend the x2go session in its client, resume it, and end it there if that does not help."
         }
+        _ if sight.reach() == Reach::Launchd => "If it stays like that, log out of macOS and in again.",
         _ => "If it stays like that, save what can be saved and restart it: end the VNC session, or log out of the desktop.",
     }
 }

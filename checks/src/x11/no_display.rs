@@ -49,8 +49,17 @@ pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
     }
     finding = match () {
         () if session.ssh => of_ssh(finding),
-        () if os == "macos" => finding
-            .advise("Install XQuartz, then log out and in again: the system sets DISPLAY at login, and XQuartz starts by itself."),
+        () if os == "macos" => match facts.xquartz.as_ref().and_then(|xquartz| xquartz.app.as_ref()) {
+            Some(app) => finding
+                .evidence(format!("{} is installed", app.display()))
+                .advise("Log out of macOS and in again: the system sets DISPLAY at login, and XQuartz starts by itself."),
+            None => finding.advise(
+                "Install XQuartz, then log out and in again: the system sets DISPLAY at login, and XQuartz starts by itself.",
+            ),
+        },
+        () if facts.wsl.as_ref().is_some_and(|wsl| wsl.version == 1) => finding
+            .evidence("version 1 of WSL has no display of its own (see wsl-version-1)")
+            .advise("Convert this Linux to version 2 of WSL, which has a display (see wsl-version-1)."),
         () if session.wayland_display.is_some() => of_wayland(finding, session.wayland_display.as_deref().unwrap_or_default()),
         () => of_others(finding, x11),
     };
@@ -98,7 +107,7 @@ fn of_others(finding: Finding, x11: &X11) -> Finding {
 mod tests {
     use super::super::testing::{facts, told};
     use super::*;
-    use crate::facts::Session;
+    use crate::facts::{Session, Wsl, Xquartz};
 
     fn words(change: impl Fn(&mut Session), x11: X11) -> String {
         let mut facts = facts(X11::default());
@@ -117,6 +126,22 @@ mod tests {
         assert!(plain.contains("xvfb-run") && !plain.contains("ssh -Y") && !plain.contains("export DISPLAY"), "{plain}");
         let other = X11 { local_displays: vec![":1".into()], ..X11::default() };
         assert!(words(|_| {}, other).contains("export DISPLAY=:1"));
+    }
+
+    #[test]
+    fn what_is_installed_is_not_to_be_installed_again() {
+        let mut mac = facts(X11::default());
+        mac.machine.as_mut().unwrap().os = "macos".into();
+        let words_of = |facts: &Facts| {
+            let Outcome::Findings(findings) = judge(facts, &X11::default()) else { panic!("no finding") };
+            told(&findings[0])
+        };
+        assert!(words_of(&mac).contains("Install XQuartz"));
+        mac.xquartz = Some(Xquartz { app: Some("/Applications/Utilities/XQuartz.app".into()), ..Xquartz::default() });
+        assert!(words_of(&mac).contains("Log out of macOS") && !words_of(&mac).contains("Install XQuartz"));
+        let mut old = facts(X11::default());
+        old.wsl = Some(Wsl { version: 1, ..Wsl::default() });
+        assert!(words_of(&old).contains("wsl-version-1") && !words_of(&old).contains("xvfb-run"));
     }
 
     #[test]

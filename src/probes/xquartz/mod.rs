@@ -39,7 +39,11 @@ pub(crate) fn probe(context: &Context, os: &str) -> Result<Xquartz, String> {
     }
     let look = Look { host: context.host.as_ref(), limit: PATIENCE.min(context.limit.mul_f32(0.5)) };
     let mut facts = Xquartz::default();
-    if let Some((app, bundle)) = application(look.host) {
+    let (found, unseen) = application(look.host);
+    if let Some(reason) = unseen {
+        facts.unknown.insert("app".to_owned(), reason);
+    }
+    if let Some((app, bundle)) = found {
         facts.app = Some(app);
         facts.version = bundle.as_ref().and_then(|bundle| text_of(bundle, "CFBundleShortVersionString"));
         facts.domain = bundle.as_ref().and_then(|bundle| text_of(bundle, "CFBundleIdentifier"));
@@ -71,17 +75,21 @@ impl Look<'_> {
     }
 }
 
-/// The application with the content of its Info.plist, when that can be read.
-fn application(host: &dyn Host) -> Option<(PathBuf, Option<Value>)> {
+/// The application with the content of its Info.plist, when that can be read. Where it is not found, a place that could not be
+/// looked at.
+fn application(host: &dyn Host) -> (Option<(PathBuf, Option<Value>)>, Option<String>) {
     let home = host.identity().home.unwrap_or_default();
-    let places = APPS.iter().flat_map(|place| [Path::new("/").join(place), home.join(place)]);
-    let app = places.into_iter().find(|place| host.exists(place) == Some(true));
-    let server = || (host.exists(Path::new(SERVER)) == Some(true)).then(|| (PathBuf::from(SERVER), None));
-    app.map(|app| {
+    let places: Vec<PathBuf> = APPS.iter().flat_map(|place| [Path::new("/").join(place), home.join(place)]).collect();
+    if let Some(app) = places.iter().find(|place| host.exists(place) == Some(true)) {
         let bundle = property_list(host, &app.join("Contents/Info.plist")).ok();
-        (app, bundle)
-    })
-    .or_else(server)
+        return (Some((app.clone(), bundle)), None);
+    }
+    let server = PathBuf::from(SERVER);
+    if host.exists(&server) == Some(true) {
+        return (Some((server, None)), None);
+    }
+    let unseen = places.iter().chain([&server]).find(|place| host.exists(place).is_none());
+    (None, unseen.map(|place| format!("{} could not be looked at", place.display())))
 }
 
 /// A property list in any of its forms (binary, XML).

@@ -166,3 +166,12 @@ fn a_mac_without_xquartz_is_not_asked_about_its_port() {
     let facts = probe_of(mac().command(&["launchctl", "getenv", "DISPLAY"], 1, "", ""));
     assert_eq!((facts.app, facts.launchd_display.as_deref(), facts.tcp), (None, Some(""), XquartzTcp::NotTried));
 }
+
+#[test]
+fn places_that_cannot_be_looked_at_are_not_empty_ones() {
+    // A link to itself cannot be followed.
+    let place = "/Applications/Utilities/XQuartz.app";
+    let closed = probe_of(mac().symlink(place, place));
+    assert!(closed.app.is_none() && closed.unknown.contains_key("app"), "{closed:?}");
+    assert!(!probe_of(mac()).unknown.contains_key("app"));
+}

@@ -14,6 +14,8 @@ use crate::host::{Command, CommandEnd, Host};
 
 /// Where the subsystem keeps its distributions.
 const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Lxss";
+/// The key around it, which every Windows has.
+const OUTER_KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion";
 /// How long the registry, or the port of this machine, may take.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -45,8 +47,9 @@ fn registered(host: &dyn Host, limit: Duration) -> Result<Vec<WslDistribution>, 
     let output = host.run(&Command::new("reg", limit).args(["query", KEY, "/s"]));
     match output.end {
         CommandEnd::Exited(0) => Ok(distributions(&output.stdout_text())),
-        // There is no such key: the subsystem was never used.
-        CommandEnd::Exited(1) => Ok(Vec::new()),
+        // There is no such key: the subsystem was never used. A registry that is closed to its users answers in the same way.
+        CommandEnd::Exited(1) if host.run(&Command::new("reg", limit).args(["query", OUTER_KEY])).success() => Ok(Vec::new()),
+        CommandEnd::Exited(1) => Err("the registry may not be read".to_owned()),
         _ => Err(format!("\"reg query\" {}", output.end_in_words())),
     }
 }
@@ -151,9 +154,12 @@ HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\\{11111111
 
     #[test]
     fn a_windows_without_any_of_it_and_a_registry_that_cannot_be_asked() {
-        let bare =
-            look(RecordedHost::new().command(&["reg", "query", KEY, "/s"], 1, "", "ERROR: The system was unable to find the key"));
+        let without =
+            RecordedHost::new().command(&["reg", "query", KEY, "/s"], 1, "", "ERROR: The system was unable to find the key");
+        let bare = look(without.command(&["reg", "query", OUTER_KEY], 0, OUTER_KEY, ""));
         assert_eq!((bare.wsl, bare.distributions, bare.gui_applications), (None, Some(Vec::new()), None));
+        let closed = RecordedHost::new().command(&["reg", "query", KEY, "/s"], 1, "", "ERROR: Registry editing has been disabled");
+        assert_eq!(look(closed).distributions, None);
         let silent = look(RecordedHost::new());
         assert_eq!(silent.distributions, None);
         assert!(silent.unknown.contains_key("distributions"));

@@ -72,9 +72,7 @@ fn of_host(candidate: Candidate<'_>, major: u32, minor: u32) -> Finding {
         .severity(candidate.severity(Severity::Warning))
         .evidence(candidate.shown("accelerate3d", "on"))
         .evidence(format!("VirtualBox {major}.{minor} on macOS 15 or later"));
-    candidate
-        .begin(finding)
-        .advise_command("If the machine ends when a program draws in 3D:", candidate.modify("--accelerate3d off"))
+    candidate.change(finding, "If the machine ends when a program draws in 3D, switch 3D acceleration off.", "--accelerate3d off")
 }
 
 /// Seen from inside of the machine.

@@ -44,13 +44,13 @@ fn judge(candidate: Candidate<'_>, severity: Severity, major: Option<u32>) -> Op
     } else {
         finding
     };
-    let finding = candidate.begin(finding.evidence(candidate.shown("audio", driver)));
+    let finding = finding.evidence(candidate.shown("audio", driver));
     let text = "Take the driver that makes no sound.";
     Some(match major {
         // Version 7 renamed the option; 6.1 does not know the new name.
-        Some(7..) => finding.advise_command(text, candidate.modify("--audio-driver null")),
-        Some(_) => finding.advise_command(text, candidate.modify("--audio null")),
-        None => finding.advise("Choose \"Null Audio Driver\" in the settings of the machine, under Audio."),
+        Some(7..) => candidate.change(finding, text, "--audio-driver null"),
+        Some(_) => candidate.change(finding, text, "--audio null"),
+        None => candidate.begin(finding).then("Choose \"Null Audio Driver\" in the settings of the machine, under Audio."),
     })
 }
 

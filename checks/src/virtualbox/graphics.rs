@@ -90,16 +90,19 @@ fn controller(candidate: Candidate<'_>, unstable: bool) -> Option<Finding> {
     if unstable {
         return Some(
             candidate
-                .begin(finding)
-                .advise_command("Choose the controller VMSVGA.", candidate.modify(&options.join(" ")))
-                .advise("Leave 3D acceleration off: this version of VirtualBox ends the machine with it on this macOS."),
+                .change(finding, "Choose the controller VMSVGA.", &options.join(" "))
+                .advise("Also leave 3D acceleration off: this version of VirtualBox ends the machine with it on this macOS."),
         );
     }
+    let text = match (is_old, accelerated) {
+        (true, Some(false)) => "Choose the controller VMSVGA with 3D acceleration.",
+        (true, _) => "Choose the controller VMSVGA.",
+        (false, _) => "Switch 3D acceleration on.",
+    };
     Some(
         candidate
-            .begin(finding)
-            .advise_command("Choose the controller VMSVGA with 3D acceleration.", candidate.modify(&options.join(" ")))
-            .advise("The guest additions must be installed inside of the machine (menu Devices). If windows then stay black or white, switch 3D acceleration off again."),
+            .change(finding, text, &options.join(" "))
+            .advise("Also see that the guest additions are installed inside of the machine (menu Devices). If windows then stay black or white, switch 3D acceleration off again."),
     )
 }
 
@@ -117,7 +120,7 @@ fn memory(candidate: Candidate<'_>) -> Option<Finding> {
         .severity(candidate.severity(Severity::Warning))
         .title(format!("The virtual machine has {megabytes} MB of video memory, where {ENOUGH_MB} MB are recommended"))
         .evidence(candidate.shown("vram", &format!("{megabytes} MB")));
-    Some(candidate.begin(finding).advise_command("Give it more.", candidate.modify(&format!("--vram {ENOUGH_MB}"))))
+    Some(candidate.change(finding, "Give it more.", &format!("--vram {ENOUGH_MB}")))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod audio;
 mod graphics;
 mod shared_folders;
 
+use std::path::Path;
+
 use crate::check::{Check, Outcome};
 use crate::facts::{Facts, VirtualBox, VirtualMachine};
 use crate::finding::{Finding, Severity};
@@ -25,6 +27,8 @@ fn virtualbox(facts: &Facts) -> Result<&VirtualBox, Outcome> {
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     machine: &'a VirtualMachine,
+    /// VBoxManage.
+    manage: &'a Path,
     /// [`Severity::Info`] for one that is only guessed to be that of BrainVISA.
     at_most: Severity,
 }
@@ -52,6 +56,25 @@ impl Candidate<'_> {
         format!("VBoxManage showvminfo {}: {key} is {value}", self.machine.name)
     }
 
+    /// Adds the steps that change a setting.
+    fn change(&self, finding: Finding, text: &str, options: &str) -> Finding {
+        let finding = self.begin(finding);
+        match self.windows_folder() {
+            // Neither shell of Windows finds VBoxManage by its name, and they do not agree on how a path with blanks is called.
+            Some(folder) => finding
+                .then_command("In a Windows terminal, go to the folder of VirtualBox.", format!("cd \"{folder}\""))
+                .then_command(text, format!(".\\{}", self.modify(options))),
+            None => finding.then_command(text, self.modify(options)),
+        }
+    }
+
+    /// The folder of VBoxManage, where it is a program of Windows.
+    fn windows_folder(&self) -> Option<&str> {
+        let path = self.manage.to_str()?;
+        let drive = path.get(1..3).is_some_and(|rest| matches!(rest, ":\\" | ":/"));
+        path.rsplit_once(['\\', '/']).map(|(folder, _)| folder).filter(|_| drive)
+    }
+
     /// A command that changes the machine. Its id is taken where the name would have to be quoted.
     fn modify(&self, options: &str) -> String {
         let name = &self.machine.name;
@@ -64,11 +87,11 @@ impl Candidate<'_> {
 /// The machines that are looked at: those named after BrainVISA, or else the only one when it is for Linux.
 fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
     let virtualbox = virtualbox(facts)?;
-    if virtualbox.manage.is_none() {
+    let Some(manage) = virtualbox.manage.as_deref() else {
         return Err(Outcome::Skipped(
             "this is a virtual machine itself: its settings are those of the computer around it".to_owned(),
         ));
-    }
+    };
     if virtualbox.machines.is_empty() {
         return Err(match virtualbox.unknown.get("total") {
             Some(reason) => Outcome::Unknown(reason.clone()),
@@ -76,11 +99,11 @@ fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
         });
     }
     let named = virtualbox.machines.iter().filter(|machine| is_named_after_brainvisa(&machine.name));
-    let mut found: Vec<_> = named.map(|machine| Candidate { machine, at_most: Severity::Error }).collect();
+    let mut found: Vec<_> = named.map(|machine| Candidate { machine, manage, at_most: Severity::Error }).collect();
     if let ([], [only], None | Some(1)) = (found.as_slice(), virtualbox.machines.as_slice(), virtualbox.total)
         && is_for_linux(only)
     {
-        found.push(Candidate { machine: only, at_most: Severity::Info });
+        found.push(Candidate { machine: only, manage, at_most: Severity::Info });
     }
     if found.is_empty() {
         return Err(Outcome::Skipped("no virtual machine is named after BrainVISA or casa-distro".to_owned()));
@@ -94,6 +117,11 @@ fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
         Some(reason) if found.iter().all(|candidate| candidate.machine.error.is_some()) => Err(Outcome::Unknown(reason.clone())),
         _ => Ok(found.into_iter().filter(|candidate| candidate.machine.error.is_none()).collect()),
     }
+}
+
+/// Whether there is a virtual machine whose name says that it is that of BrainVISA.
+pub(crate) fn has_machine_of_brainvisa(facts: &Facts) -> bool {
+    facts.virtualbox.as_ref().is_some_and(|found| found.machines.iter().any(|machine| is_named_after_brainvisa(&machine.name)))
 }
 
 /// Whether a name is one that BrainVISA or casa_distro gives: `brainvisa-5.1`, `BrainVISA VM`, `casa-dev-5.0`, `casa_distro`. "casa"
@@ -191,6 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn windows_is_told_where_its_program_is() {
+        let mut facts = computer("windows", "7.2.22", vec![VirtualMachine { video_memory_mb: Some(16), ..right("brainvisa-5.1") }]);
+        let commands = |facts: &Facts| match graphics::MEMORY_CHECK.judge(facts) {
+            Outcome::Findings(findings) => {
+                findings[0].advice.iter().filter_map(|advice| advice.command.clone()).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(commands(&facts), ["VBoxManage modifyvm brainvisa-5.1 --vram 128"]);
+        facts.virtualbox.as_mut().unwrap().manage = Some("C:\\Program Files\\Oracle\\VirtualBox\\VBoxManage.exe".into());
+        assert_eq!(
+            commands(&facts),
+            ["cd \"C:\\Program Files\\Oracle\\VirtualBox\"", ".\\VBoxManage modifyvm brainvisa-5.1 --vram 128"]
+        );
+    }
+
+    #[test]
     fn machines_of_others_are_not_spoken_of() {
         assert!(severities(&computer("macos", "7.2.22", vec![bare("Debian"), bare("casa")])).is_empty());
         let windows = VirtualMachine { os_type: Some("Windows 11 (64-bit)".into()), ..bare("work") };
@@ -235,7 +280,8 @@ mod tests {
     #[test]
     fn a_name_that_a_shell_would_take_apart_is_not_pasted() {
         let machine = right("brainvisa; rm -rf ~");
-        let command = Candidate { machine: &machine, at_most: Severity::Error }.modify("--vram 128");
+        let command =
+            Candidate { machine: &machine, manage: Path::new("VBoxManage"), at_most: Severity::Error }.modify("--vram 128");
         assert_eq!(command, "VBoxManage modifyvm 11111111-2222-4333-8444-555555555555 --vram 128");
     }
 }

@@ -64,8 +64,8 @@ fn advised(finding: Finding, group: Option<u32>, member: Option<bool>, in_sessio
         (Some(group), _) => finding.evidence(format!("this session is not in the group vboxsf ({group})")).advise_command(join, command),
         (None, _) => finding
             .evidence("/etc/group has no group vboxsf, which the guest additions make")
-            .advise("Install the guest additions (menu Devices of the machine's window), become a member of the group, then restart.")
-            .advise_command(join, command),
+            .advise("Install the guest additions (menu Devices of the machine's window).")
+            .then_command(join, command),
     }
 }
 

@@ -37,6 +37,9 @@ const SSH_DISPLAY_OFFSET: u16 = 10;
 /// Puts the sockets of WSLg back (microsoft/wslg, wiki).
 const BIND: &str = "sudo mount -o bind,ro,X-mount.mkdir -t none /mnt/wslg/.X11-unix /tmp/.X11-unix";
 
+/// What goes with `wsl --shutdown`.
+pub(super) const END: &str = "In a Windows terminal, end WSL with every program in it; it starts again with the next command.";
+
 fn run(facts: &Facts) -> Outcome {
     let wsl = match wsl(facts) {
         Ok(wsl) => wsl,
@@ -93,11 +96,20 @@ fn of_wslg(sight: Sight<'_>) -> Finding {
         return sight
             .start("This WSL has no display of its own, and DISPLAY names one".to_owned())
             .evidence("/mnt/wslg is not there")
-            .advise_command("In a Windows terminal, update WSL, which brings a display.", "wsl --update && wsl --shutdown")
+            .advise_command("In a Windows terminal, update WSL, which brings a display.", "wsl --update")
+            .then_command(END, "wsl --shutdown")
             .advise(
                 "If it is still missing then: take \"guiApplications=false\" out of the file .wslconfig in your Windows user's folder, \
                  and see with wsl -l -v that the distribution has version 2.",
             );
+    }
+    if !wsl.wslg_socket {
+        // Whatever stands in /tmp/.X11-unix, there is nothing that it could lead to.
+        return sight
+            .start("The display of Windows has not started".to_owned())
+            .evidence("/mnt/wslg is there, and /mnt/wslg/.X11-unix/X0 is not: the X server of WSLg has not started")
+            .advise_command(END, "wsl --shutdown")
+            .advise("If it stays, look into /mnt/wslg/stderr.log, and keep Docker Desktop from starting together with Windows.");
     }
     let (title, seen) = match wsl.display_socket {
         WslDisplaySocket::NoDirectory => {
@@ -106,33 +118,27 @@ fn of_wslg(sight: Sight<'_>) -> Finding {
         WslDisplaySocket::Hidden => {
             ("The display of Windows is hidden by an empty directory", "/tmp/.X11-unix is there and has no socket X0")
         }
-        WslDisplaySocket::Loop => {
-            ("The socket of the display of Windows is a link to itself", "/tmp/.X11-unix/X0 is a link that leads nowhere")
-        }
+        WslDisplaySocket::Loop => (
+            "The socket of the display of Windows is a link to itself",
+            "/tmp/.X11-unix, or X0 in it, is a link that leads nowhere",
+        ),
         WslDisplaySocket::Present => ("The display of Windows does not answer", "/tmp/.X11-unix/X0 is there"),
         _ => ("The display of Windows cannot be used", "/tmp/.X11-unix/X0 is no socket"),
     };
-    let finding = sight.start(title.to_owned()).evidence(seen);
-    if !wsl.wslg_socket {
-        return finding
-            .evidence("/mnt/wslg/.X11-unix/X0 is not there: the X server of WSLg has not started")
-            .advise_command("In a Windows terminal, end WSL; it starts again with the next command.", "wsl --shutdown")
-            .advise("If it stays, look into /mnt/wslg/stderr.log, and keep Docker Desktop from starting together with Windows.");
-    }
-    let finding = finding.evidence("/mnt/wslg/.X11-unix/X0 is there");
+    let finding = sight.start(title.to_owned()).evidence(seen).evidence("/mnt/wslg/.X11-unix/X0 is there");
     match wsl.display_socket {
-        WslDisplaySocket::Present => {
-            finding.advise_command("In a Windows terminal, end WSL; it starts again with the next command.", "wsl --shutdown")
-        }
+        WslDisplaySocket::Present => finding.advise_command(END, "wsl --shutdown"),
         WslDisplaySocket::Loop => finding
             .advise_command(
                 "Take the link away and put the directory of WSLg there.",
-                format!("sudo umount /tmp/.X11-unix; sudo rm -f /tmp/.X11-unix/X0; {BIND}"),
+                // The directory itself may be the link.
+                format!(
+                    "sudo umount /tmp/.X11-unix; if [ -L /tmp/.X11-unix ]; then sudo rm /tmp/.X11-unix; else sudo rm -f \
+                     /tmp/.X11-unix/X0; fi; {BIND}"
+                ),
             )
-            .advise_command("Or, in a Windows terminal, end WSL; it starts again in good order.", "wsl --shutdown"),
-        _ => finding
-            .advise_command("Put the directory of WSLg there.", BIND)
-            .advise_command("Or, in a Windows terminal, end WSL; it starts again in good order.", "wsl --shutdown"),
+            .advise_command(END, "wsl --shutdown"),
+        _ => finding.advise_command("Put the directory of WSLg there.", BIND).advise_command(END, "wsl --shutdown"),
     }
 }
 
@@ -142,14 +148,22 @@ fn of_windows_server(sight: Sight<'_>) -> Finding {
     let host = display.host.as_str();
     let shares_addresses = wsl.version == 1 || wsl.networking.as_deref() == Some("mirrored");
     let gateway = wsl.gateway.as_deref().filter(|_| !shares_addresses && wsl.networking.as_deref() != Some("bridged"));
-    let from_resolver = OWN_NAME_SERVERS.contains(&host)
-        || (wsl.nameserver.as_deref() == Some(host) && gateway.is_some_and(|gateway| gateway != host));
+    let is_own_name_server = OWN_NAME_SERVERS.contains(&host);
+    let from_resolver =
+        is_own_name_server || (wsl.nameserver.as_deref() == Some(host) && gateway.is_some_and(|gateway| gateway != host));
     let is_loopback = display.reach == Reach::Loopback;
     let wrong_address = from_resolver || (is_loopback && gateway.is_some());
+    // The network of WSL gets other addresses with every start of Windows.
+    let is_stale =
+        !wrong_address && is_silent(failure.kind) && is_private_172(host) && gateway.is_some_and(|gateway| gateway != host);
     let title = match failure.kind {
         _ if from_resolver => format!("DISPLAY names the name server {host} in place of Windows"),
         _ if wrong_address => "DISPLAY names WSL itself in place of Windows".to_owned(),
-        Kind::ConnectTimeout => format!("Windows does not answer at {host}: its firewall drops the connection"),
+        _ if is_stale => format!("DISPLAY names {host}, and Windows is at {}", gateway.unwrap_or_default()),
+        Kind::ConnectTimeout if gateway == Some(host) => {
+            format!("Windows does not answer at {host}: its firewall drops the connection")
+        }
+        Kind::ConnectTimeout => format!("Nothing answers at {host}, where DISPLAY looks for an X server of Windows"),
         Kind::Refused => format!("No X server of Windows listens at {host}"),
         Kind::AuthorizationRequired | Kind::CookieRejected | Kind::Rejected => "The X server of Windows refuses WSL".to_owned(),
         _ => format!("The X server of Windows at {host} cannot be used"),
@@ -158,8 +172,10 @@ fn of_windows_server(sight: Sight<'_>) -> Finding {
     if let Some(gateway) = gateway {
         finding = finding.evidence(format!("the default gateway, which is Windows, is {gateway}"));
     }
-    if from_resolver {
-        finding = finding.evidence("/etc/resolv.conf: the name server is answered by WSL itself and is not Windows' address");
+    if is_own_name_server {
+        finding = finding.evidence("this is WSL's own name server, which answers questions about names only");
+    } else if from_resolver {
+        finding = finding.evidence(format!("/etc/resolv.conf: {host} is the name server, and not the address of Windows"));
     }
     if wsl.wslg {
         finding = finding.evidence("/mnt/wslg is there: Windows has a display for Linux programs, at DISPLAY=:0").advise_command(
@@ -168,10 +184,19 @@ fn of_windows_server(sight: Sight<'_>) -> Finding {
         );
     }
     finding = match failure.kind {
-        _ if wrong_address => finding.advise_command(
+        // Told below: here the gateway is another machine of the network.
+        _ if from_resolver && shares_addresses => finding,
+        _ if from_resolver && gateway.is_none() => finding.advise(
+            "With an X server of Windows, let DISPLAY name the address that Windows has in your network (ipconfig in a Windows terminal).",
+        ),
+        _ if wrong_address || is_stale => finding.advise_command(
             "With an X server of Windows, take the address of the gateway, and put this line in place of the old one.",
             "export DISPLAY=$(ip route show default | awk '{print $3; exit}'):0",
         ),
+        Kind::ConnectTimeout if gateway.is_some_and(|gateway| gateway != host) => finding.advise(format!(
+            "If {host} is the address of Windows in your network, its firewall drops the connection: allow the X server (such as \
+             vcxsrv.exe) there. If it is another machine, log in from there with ssh -Y instead of setting DISPLAY.",
+        )),
         Kind::ConnectTimeout => finding.advise(
             "With an X server of Windows: in the Windows firewall, allow it (such as vcxsrv.exe) in private and in public networks, and delete \
              rules that block it. The network of WSL counts as a public one.",
@@ -184,13 +209,26 @@ fn of_windows_server(sight: Sight<'_>) -> Finding {
             "With an X server of Windows: start it, and let it listen on all addresses (VcXsrv does; others have a setting for WSL).",
         ),
     };
-    if shares_addresses && !is_loopback && !from_resolver {
+    if shares_addresses && !is_loopback {
         finding = finding.advise_command("Here WSL has the addresses of Windows: take its own.", "export DISPLAY=localhost:0");
     }
     if wsl.wslg {
         return finding;
     }
     finding.advise_command("Better: update WSL in a Windows terminal, which brings a display of its own.", "wsl --update")
+}
+
+/// Whether nobody answered at all.
+fn is_silent(kind: Kind) -> bool {
+    matches!(kind, Kind::ConnectTimeout | Kind::Refused | Kind::NetworkUnreachable)
+}
+
+/// Whether an address is one of those that Windows gives to the network of WSL (172.16.0.0/12).
+fn is_private_172(host: &str) -> bool {
+    host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| {
+        let [first, second, ..] = address.octets();
+        first == 172 && (16..32).contains(&second)
+    })
 }
 
 #[cfg(test)]
@@ -269,6 +307,48 @@ mod tests {
         assert!(none.contains("wsl --update") && none.contains("guiApplications"), "{none}");
         let stopped = Wsl { wslg_socket: false, display_socket: WslDisplaySocket::Hidden, ..healthy() };
         assert!(told(&failing(alone(stopped), "", Reach::Local, Kind::SocketMissing)).contains("wsl --shutdown"));
+    }
+
+    #[test]
+    fn an_address_of_yesterday_is_not_laid_to_the_firewall() {
+        for kind in [Kind::ConnectTimeout, Kind::Refused] {
+            let told = told(&to_windows(old(), "172.31.48.1", kind));
+            assert!(
+                told.contains("DISPLAY names 172.31.48.1, and Windows is at 172.24.0.1") && told.contains("ip route"),
+                "{told}"
+            );
+            assert!(!told.contains("firewall"), "{told}");
+        }
+        // An address in the network may be that of Windows, or of any machine.
+        let other = told(&to_windows(old(), "192.168.1.50", Kind::ConnectTimeout));
+        assert!(other.starts_with("Nothing answers at 192.168.1.50") && other.contains("If it is another machine"), "{other}");
+        let unknown = Wsl { gateway: None, ..old() };
+        assert!(!told(&to_windows(unknown, "172.31.48.1", Kind::ConnectTimeout)).contains("its firewall drops"));
+    }
+
+    #[test]
+    fn where_addresses_are_shared_the_gateway_is_not_windows() {
+        let mirrored = Wsl { networking: Some("mirrored".into()), gateway: Some("192.168.1.1".into()), ..old() };
+        let told_mirrored = told(&to_windows(mirrored.clone(), "10.255.255.254", Kind::ConnectTimeout));
+        assert!(!told_mirrored.contains("ip route") && told_mirrored.contains("DISPLAY=localhost:0"), "{told_mirrored}");
+        let bridged = Wsl { networking: Some("bridged".into()), ..mirrored };
+        let told_bridged = told(&to_windows(bridged, "10.255.255.254", Kind::ConnectTimeout));
+        assert!(!told_bridged.contains("ip route") && told_bridged.contains("ipconfig"), "{told_bridged}");
+    }
+
+    #[test]
+    fn a_display_that_has_not_started_is_not_hidden() {
+        for socket in [WslDisplaySocket::Hidden, WslDisplaySocket::Loop, WslDisplaySocket::NoDirectory] {
+            let stopped = Wsl { wslg_socket: false, display_socket: socket, ..healthy() };
+            let told = told(&failing(alone(stopped), "", Reach::Local, Kind::SocketMissing));
+            assert!(told.starts_with("The display of Windows has not started") && !told.contains("mount"), "{told}");
+        }
+    }
+
+    #[test]
+    fn commands_for_windows_are_taken_by_each_of_its_shells() {
+        let told = told(&failing(alone(old()), "", Reach::Local, Kind::SocketMissing));
+        assert!(!told.contains("&&"), "PowerShell 5, which Windows brings, does not know &&: {told}");
     }
 
     #[test]

@@ -99,6 +99,10 @@ fn unbound(facts: &Facts, wsl: &Wsl) -> Result<Option<Finding>, Outcome> {
     if names_the_folder(merged) {
         return Ok(None);
     }
+    if super::mesa::crashes(facts) {
+        // What would bring the card is what makes it crash.
+        return skipped("the image's Mesa crashes with the card that Windows lends (see wsl-gl-old-mesa)");
+    }
     Ok(Some(finding(environment, wsl)))
 }
 
@@ -169,6 +173,17 @@ mod tests {
         ] {
             assert_eq!(CHECK.judge(&with_environment(configuration.clone(), healthy())), Outcome::Pass, "{configuration}");
         }
+    }
+
+    #[test]
+    fn what_makes_the_image_s_mesa_crash_is_not_brought() {
+        let mut facts = with_environment(json!({}), healthy());
+        let contents = ImageContents { mesa: Some("22.3.6".into()), ..ImageContents::default() };
+        facts.image = Some(Image { contents: Some(contents), ..Image::default() });
+        facts.glx = Some(crate::gl::samples::drawn_by("D3D12 (AMD Radeon 780M)"));
+        assert_eq!(ids(&CHECK, &facts), ["wsl-gl-unbound"]);
+        facts.glx = Some(crate::gl::samples::drawn_by("D3D12 (NVIDIA GeForce RTX 3060)"));
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)), "{:?}", CHECK.judge(&facts));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Windows itself: is there a Linux in it in which containers can run, with a display?
 
-use super::version;
+use super::{display::END, version};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId, Windows, WslDistribution, XquartzTcp};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::virtualbox::has_machine_of_brainvisa;
 
 pub(super) static CHECK: Check = Check {
     id: "windows-wsl",
@@ -21,7 +22,7 @@ static MISSING: FindingKind = FindingKind {
     title: "There is no Linux in this Windows (WSL), which containers need",
     why: "Apptainer, Singularity and the images of BrainVISA are made for Linux. On Windows they run in the Windows Subsystem for Linux, version 2, \
           which has to be installed once; the other way is the virtual machine of BrainVISA with VirtualBox.",
-    cure: "As an administrator, install it with wsl --install, and start the machine again.",
+    cure: "As an administrator, install it with wsl --install -d Ubuntu, and start the machine again.",
     example: "Windows Subsystem for Linux has no installed distributions.",
     since: "0.1.0",
 };
@@ -41,18 +42,24 @@ static NO_DISPLAY: FindingKind = FindingKind {
 fn run(facts: &Facts) -> Outcome {
     let Some(windows) = &facts.windows else { return Outcome::Unknown("nothing was recorded about Windows".to_owned()) };
     if windows.wsl.is_none() {
-        return Outcome::Findings(vec![missing("System32 has no wsl.exe")]);
+        let finding = missing(facts, "System32 has no wsl.exe".to_owned());
+        return Outcome::Findings(vec![install(
+            finding.advise("Update Windows: WSL comes with Windows 11, and with Windows 10 since version 2004."),
+        )]);
     }
-    let Some(distributions) = &windows.distributions else {
+    let Some(registered) = &windows.distributions else {
         let reason = windows.unknown.get("distributions").map_or("they were not recorded", String::as_str);
         return Outcome::Unknown(format!("which distributions of Linux there are is not known: {reason}"));
     };
+    let (tools, distributions): (Vec<_>, Vec<_>) = registered.iter().partition(|distribution| is_of_a_tool(&distribution.name));
     if distributions.is_empty() {
-        return Outcome::Findings(vec![missing(
-            "the registry (HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss) has no distribution",
-        )]);
+        let evidence = match tools.first() {
+            None => "the registry (HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss) has no distribution".to_owned(),
+            Some(tool) => format!("the registry has {} alone, which is a part of another program", tool.name),
+        };
+        return Outcome::Findings(vec![install(missing(facts, evidence))]);
     }
-    let old = || distributions.iter().filter(|distribution| distribution.version == Some(1));
+    let old = || distributions.iter().copied().filter(|distribution| distribution.version == Some(1));
     let usable = distributions.iter().any(|distribution| distribution.version == Some(2));
     let mut findings: Vec<Finding> = Vec::new();
     // Who has one of version 2 may keep an old one beside it, unless wsl starts that.
@@ -66,12 +73,33 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::of(findings)
 }
 
-fn missing(evidence: &str) -> Finding {
-    MISSING
-        .found()
-        .evidence(evidence)
-        .advise_command("As an administrator, in a Windows terminal; then start the machine again.", "wsl --install")
-        .advise("Then install Apptainer in that Linux, and run casa-doctor there.")
+/// Whether a distribution is the inside of another program (Docker Desktop, Rancher Desktop, Podman), in which nothing can be
+/// installed.
+fn is_of_a_tool(name: &str) -> bool {
+    ["docker-desktop", "rancher-desktop", "podman-"].iter().any(|tool| name.starts_with(tool))
+}
+
+/// Who has the virtual machine of BrainVISA needs no WSL.
+fn missing(facts: &Facts, evidence: String) -> Finding {
+    let finding = MISSING.found().evidence(evidence);
+    if has_machine_of_brainvisa(facts) {
+        return finding
+            .severity(Severity::Info)
+            .evidence("VirtualBox has a virtual machine that is named after BrainVISA")
+            .advise("Nothing has to be done if you work in that machine.");
+    }
+    finding
+}
+
+fn install(finding: Finding) -> Finding {
+    // Named, because a wsl.exe that has been used before only tells how it is called.
+    let command = "wsl --install -d Ubuntu";
+    let text = match finding.advice.as_slice() {
+        [] => "As an administrator, in a Windows terminal; then start the machine again.",
+        _ if finding.severity == Severity::Info => "Or, as an administrator, in a Windows terminal; then start the machine again.",
+        _ => "Then, as an administrator, in a Windows terminal; then start the machine again.",
+    };
+    finding.advise_command(text, command).then("Install Apptainer in that Linux, and run casa-doctor there.")
 }
 
 fn of_version_1(distribution: &WslDistribution, usable: bool) -> Finding {
@@ -103,13 +131,14 @@ fn no_display(windows: &Windows) -> Option<Finding> {
         _ => finding
             .evidence("127.0.0.1:6000: no X server of Windows answers either")
             .advise("Take that line out of the file .wslconfig in your user's folder.")
-            .advise_command("Then end WSL; it starts again with the next command.", "wsl --shutdown"),
+            .then_command(END, "wsl --shutdown"),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{VirtualBox, VirtualMachine};
     use crate::image::tests::answered;
 
     fn judge(windows: Windows) -> Outcome {
@@ -145,6 +174,36 @@ mod tests {
         assert_eq!(ids(judge(Windows::default())), ["wsl-missing"]);
         assert_eq!(judge(with(&[("Ubuntu", None, true)])).word(), "unknown");
         assert_eq!(judge(Windows { distributions: None, ..with(&[]) }).word(), "unknown");
+    }
+
+    #[test]
+    fn the_inside_of_docker_desktop_is_no_linux_to_work_in() {
+        let Outcome::Findings(findings) =
+            judge(with(&[("docker-desktop", Some(2), true), ("docker-desktop-data", Some(2), false)]))
+        else {
+            panic!()
+        };
+        assert_eq!(findings[0].kind.id, "wsl-missing");
+        assert!(findings[0].evidence[0].contains("docker-desktop alone"), "{:?}", findings[0].evidence);
+        assert_eq!(findings[0].advice[0].command.as_deref(), Some("wsl --install -d Ubuntu"));
+        assert_eq!(ids(judge(with(&[("docker-desktop", Some(2), true), ("Ubuntu", Some(1), false)]))), ["wsl-version-1"]);
+        assert_eq!(judge(with(&[("docker-desktop", Some(2), true), ("Ubuntu", Some(2), false)])), Outcome::Pass);
+    }
+
+    #[test]
+    fn a_windows_without_the_command_is_updated_first() {
+        let Outcome::Findings(findings) = judge(Windows::default()) else { panic!() };
+        assert!(findings[0].advice[0].text.starts_with("Update Windows"), "{:?}", findings[0].advice);
+        assert!(findings[0].advice[1].text.starts_with("Then, as an administrator"), "{:?}", findings[0].advice);
+    }
+
+    #[test]
+    fn who_has_the_virtual_machine_is_not_alarmed() {
+        let machine = VirtualMachine { name: "brainvisa-5.3".into(), ..VirtualMachine::default() };
+        let virtualbox = VirtualBox { manage: Some("VBoxManage".into()), machines: vec![machine], ..VirtualBox::default() };
+        let facts = Facts { windows: Some(with(&[])), virtualbox: Some(virtualbox), ..answered() };
+        let Outcome::Findings(findings) = CHECK.judge(&facts) else { panic!() };
+        assert_eq!(findings[0].severity, Severity::Info);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Does the container get shared memory?
 
+use super::display::END;
 use super::{container, wsl};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId, WslSharedMemory};
@@ -51,7 +52,8 @@ fn run(facts: &Facts) -> Outcome {
             .found()
             .evidence(format!("/dev/shm is a link to {}, {state}", target.display()))
             .evidence("WSL_DISTRO_NAME is not set, so casa_distro does not mount a directory at /run/shm")
-            .advise_command("In a Windows terminal, update WSL.", "wsl --update && wsl --shutdown")
+            .advise_command("In a Windows terminal, update WSL.", "wsl --update")
+            .then_command(END, "wsl --shutdown")
             .advise("Or start the container from a terminal of WSL itself, without sudo and ssh."),
     ])
 }

@@ -43,10 +43,7 @@ fn run(facts: &Facts) -> Outcome {
             .severity(severity)
             .evidence(format!("/proc/sys/kernel/osrelease: {kernel}"))
             .advise_command("See its name and version, in a Windows terminal.", "wsl --list --verbose")
-            .advise_command(
-                "Convert it; its files are kept, and it takes some minutes.",
-                format!("wsl --set-version \"{name}\" 2"),
-            ),
+            .then_command("Convert it; its files are kept, and it takes some minutes.", format!("wsl --set-version \"{name}\" 2")),
     ])
 }
 

@@ -26,3 +26,9 @@ pub mod storage;
 pub mod virtualbox;
 pub mod windows;
 pub mod x11;
+
+/// This user's name as a word for a shell. An administrator who types a command for somebody would otherwise be meant by `$USER`.
+fn this_user(facts: &facts::Facts) -> String {
+    let user = facts.session.as_ref().and_then(|session| session.user.as_deref());
+    user.map_or_else(|| "\"$USER\"".to_owned(), config::layers::shell_word)
+}

@@ -61,8 +61,9 @@ fn answers(facts: &Facts) -> Outcome {
     let finding = match daemon {
         Daemon::Answers | Daemon::NotNeeded => return Outcome::Pass,
         Daemon::Denied { socket } => DENIED.found().evidence(format!("{socket}: permission denied")).advise_command(
-            "As an administrator, add the user to the group, then log out and in again:",
-            "sudo usermod -aG docker \"$USER\"",
+            "Have an administrator add you to the group, then log out and in again. Whoever is in it has the rights of root on this \
+             machine, so that not everybody is let in:",
+            format!("sudo usermod -aG docker {}", crate::this_user(facts)),
         ),
         Daemon::Down { socket, reason } => {
             let finding = DOWN.found().evidence(format!("{socket}: {reason}"));

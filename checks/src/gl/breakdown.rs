@@ -138,7 +138,7 @@ fn advise(finding: Finding, kind: &'static FindingKind, facts: &Facts) -> Findin
     } else {
         finding.advise("Reinstall or update the graphics driver of this machine, then restart it.")
     };
-    finding.advise("Until that is done, start programs in the mode software, which does not load this machine's driver.")
+    finding.advise("Also, until that is done, start programs in the mode software, which does not load this machine's driver.")
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ fn advise(finding: Finding, node: &DeviceNode, facts: &Facts) -> Finding {
         ),
         _ => finding.advise_command(
             "Have an administrator add you to the node's group, then log out and in again.",
-            format!("sudo usermod -aG \"$(stat -c %G {path})\" \"$USER\""),
+            format!("sudo usermod -aG \"$(stat -c %G {path})\" {}", crate::this_user(facts)),
         ),
     }
 }

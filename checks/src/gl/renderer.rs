@@ -1,10 +1,11 @@
 //! Who draws what a program shows on the display.
 
 use super::misfit::misfit;
-use super::{card_in_words, drawing_cards, is_elsewhere, is_yes, result, telling_lines, variable, x_server};
+use super::{card_in_words, devices, drawing_cards, is_elsewhere, is_yes, result, telling_lines, variable, x_server};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{DisplayName, Facts, GlContext, GlError, Gpu, ProbeId, Reach, ServerKind, XServer};
+use crate::facts::{Card, DisplayName, Facts, GlContext, GlError, Gpu, ProbeId, Reach, ServerKind, XServer};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::nvidia::known_trouble;
 use crate::renderer::{RendererClass, classify};
 
 pub(super) static CHECK: Check = Check {
@@ -140,12 +141,12 @@ fn indirect(facts: &Facts) -> Finding {
     finding = stderr_evidence(facts, finding);
     if wanted {
         finding
+    } else if let Some(cause) = cause(facts) {
+        of_cause(finding, cause)
     } else {
-        finding
-            .advise("In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.")
-            .advise(
-                "If the machine that computes has a graphics card, start the program with vglrun (VirtualGL), or in a VNC session.",
-            )
+        finding.advise(SOFTWARE_MODE).advise(
+            "If the machine that computes has a graphics card, start the program with vglrun (VirtualGL), or in a VNC session.",
+        )
     }
 }
 
@@ -179,7 +180,15 @@ fn no_context(facts: &Facts) -> Finding {
     if let Some(library) = older_library(facts) {
         return of_older_library(facts, finding, library);
     }
-    let software = "In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.";
+    if let Some(cause) = cause(facts) {
+        return of_cause(finding, cause);
+    }
+    if is_elsewhere(facts) && says(facts, "No matching fbConfigs") {
+        // Mesa is there, and has no kind of picture in common with a server that another driver draws for.
+        return finding
+            .evidence("this machine's Mesa and the X server have no kind of picture in common: another driver draws there")
+            .advise(SOFTWARE_MODE);
+    }
     match facts.machine.as_ref().and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str()) {
         Some("debian" | "ubuntu" | "linuxmint") => finding.advise_command(
             "Install the OpenGL libraries of this machine (an administrator can).",
@@ -187,7 +196,34 @@ fn no_context(facts: &Facts) -> Finding {
         ),
         _ => finding.advise("Install the OpenGL libraries of this machine (Mesa, or the driver of your card's maker)."),
     }
-    .advise(software)
+    .advise(SOFTWARE_MODE)
+}
+
+const SOFTWARE_MODE: &str =
+    "In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.";
+
+/// The finding from which this one comes: on a display of this machine, NVIDIA's driver that cannot be used. Where another card could
+/// draw, it is to blame only if the X server asks for it.
+fn cause(facts: &Facts) -> Option<&'static str> {
+    if is_elsewhere(facts) {
+        return None;
+    }
+    let asked = x_server(facts).ok().and_then(|server| server.glx.as_ref());
+    let is_asked = asked.is_some_and(|glx| glx.vendor_names.iter().any(|name| name == "nvidia"));
+    let is_nvidias = |card: &Card| card.driver.as_deref().is_some_and(|driver| driver.starts_with("nvidia"));
+    let is_alone = drawing_cards(facts.gpu.as_ref()).all(is_nvidias);
+    if is_asked || is_alone { known_trouble(facts) } else { None }
+}
+
+fn of_cause(finding: Finding, cause: &str) -> Finding {
+    finding
+        .evidence(format!("NVIDIA's driver of this machine cannot be used (see {cause})"))
+        .advise(format!("Cure {cause} first: this comes from it."))
+        .advise(format!("Until then: {}{}", SOFTWARE_MODE[..1].to_lowercase(), &SOFTWARE_MODE[1..]))
+}
+
+fn says(facts: &Facts, words: &str) -> bool {
+    facts.glx.as_ref().is_some_and(|run| run.stderr.iter().any(|line| line.contains(words)))
 }
 
 pub(super) fn display_evidence(facts: &Facts, finding: Finding) -> Finding {
@@ -263,6 +299,15 @@ fn software(facts: &Facts, server: &XServer, context: &GlContext, contradictions
     }
     finding = contradictions.into_iter().fold(finding, Finding::evidence);
     if let Some(reason) = is_expected(facts, server) {
+        // A card that has no driver is told elsewhere, and there is something to do.
+        if !has_card(facts.gpu.as_ref())
+            && let Some(cause) = cause(facts)
+        {
+            return finding
+                .severity(Severity::Info)
+                .evidence(format!("the NVIDIA card of this machine cannot draw (see {cause})"))
+                .advise(format!("Cure {cause}, from which this comes. Until then drawing is slower than with a card, and right."));
+        }
         let advice = match facts.machine.as_ref().and_then(|machine| machine.hypervisor.as_deref()) {
             Some(_) => {
                 "Nothing has to be done. If the virtual machine's settings offer 3D acceleration, switching it on is faster."
@@ -280,12 +325,21 @@ fn software(facts: &Facts, server: &XServer, context: &GlContext, contradictions
             "Under WSL the card is reached through Mesa's driver d3d12: update WSL and the Windows driver of the card, and see \
              wsl-gl-unbound.",
         )
+    } else if let Some(cause) = cause(facts) {
+        finding
+            .evidence(format!("NVIDIA's driver of this machine cannot be used (see {cause})"))
+            .advise(format!("Cure {cause} first: this comes from it."))
     } else if gpu.is_some_and(has_nvidia) {
         finding.advise("Repair the NVIDIA driver of this machine; after an update of the driver, a restart is enough.")
     } else {
-        finding.advise(
-            "Install the OpenGL driver of the card (on Debian and Ubuntu the package libgl1-mesa-dri), and see dri-permission.",
-        )
+        let driver = "Install the OpenGL driver of the card (on Debian and Ubuntu the package libgl1-mesa-dri).";
+        if matches!(devices::CHECK.judge(facts), Outcome::Findings(_)) {
+            finding
+                .advise("Cure dri-permission first: you may not use the card.")
+                .advise(format!("If that does not help: i{}", &driver[1..]))
+        } else {
+            finding.advise(driver)
+        }
     }
 }
 
@@ -306,6 +360,53 @@ mod tests {
             Outcome::Findings(findings) => (findings[0].kind.id.to_owned(), findings[0].severity),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn words(facts: &Facts) -> String {
+        let Outcome::Findings(findings) = CHECK.judge(facts) else { panic!() };
+        let advice = findings[0].advice.iter().map(|advice| format!("{} {:?}", advice.text, advice.command));
+        findings[0].evidence.iter().cloned().chain(advice).collect::<Vec<_>>().join("\n")
+    }
+
+    fn mismatch() -> Nvidia {
+        Nvidia { kernel_version: Some("550.163.01".into()), user_version: Some("550.120".into()), ..Nvidia::default() }
+    }
+
+    #[test]
+    fn what_comes_of_a_broken_driver_of_nvidia_is_laid_to_it() {
+        let broken = Gpu { nvidia: Some(mismatch()), ..card("nvidia") };
+        let mut facts = machine(desktop(), broken.clone());
+        assert!(words(&facts).contains("Cure nvidia-driver-mismatch first"), "{}", words(&facts));
+        facts.glx = Some(refused("glXCreateNewContext", "GLXBadFBConfig"));
+        assert!(words(&facts).contains("nvidia-driver-mismatch") && !words(&facts).contains("Install"), "{}", words(&facts));
+        // Beside a card that could draw by itself it is not the cause.
+        let mut hybrid = broken;
+        hybrid.cards.extend(card("i915").cards);
+        facts.gpu = Some(hybrid);
+        assert!(!words(&facts).contains("nvidia-driver-mismatch"), "{}", words(&facts));
+    }
+
+    #[test]
+    fn a_card_of_nvidia_without_a_driver_is_not_no_card() {
+        let undriven = crate::facts::PciCard { address: "0000:01:00.0".into(), vendor: "0x10de".into(), ..Default::default() };
+        let gpu = Gpu { pci: Some(vec![undriven]), nvidia_module: Some(false), ..Gpu::default() };
+        let told = words(&machine(desktop(), gpu));
+        assert!(told.contains("nvidia-driver-missing") && !told.contains("has no graphics card"), "{told}");
+    }
+
+    #[test]
+    fn a_server_of_another_driver_is_no_reason_to_install_mesa() {
+        let mut facts = machine(display(Reach::Loopback, ServerKind::Xorg, &["GLX"], &["HDMI-1"]), Gpu::default());
+        facts.glx = Some(refused("glXCreateNewContext", "GLXBadFBConfig"));
+        assert!(words(&facts).contains("Install"));
+        facts.glx.as_mut().unwrap().stderr = vec!["libGL error: No matching fbConfigs or visuals found".into()];
+        assert!(!words(&facts).contains("Install"), "{}", words(&facts));
+    }
+
+    #[test]
+    fn dri_permission_is_named_only_where_it_is_found() {
+        let told = words(&machine(desktop(), card("i915")));
+        assert!(told.contains("Install the OpenGL driver") && !told.contains("dri-permission"), "{told}");
     }
 
     #[test]

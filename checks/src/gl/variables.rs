@@ -1,6 +1,6 @@
 //! Variables that make OpenGL behave in another way than it would by itself.
 
-use super::is_yes;
+use super::{breakdown, is_yes, manifests, renderer};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{FindingKind, Severity};
@@ -111,8 +111,28 @@ fn run(facts: &Facts) -> Outcome {
         finding.evidence(format!("environment: {name}={value} {effect}"))
     });
     let names: Vec<&str> = acting.iter().map(|(name, ..)| name.as_str()).collect();
+    let finding =
+        consequences(facts, &names).into_iter().fold(finding, |finding, id| finding.evidence(format!("{id} comes from it")));
     let text = "Unset what you do not need, then try again; remove it from your shell's start-up files, too.";
     Outcome::Findings(vec![finding.advise_command(text, format!("unset {}", names.join(" ")))])
+}
+
+/// The findings that have the same cure: one cause is not to look like two.
+fn consequences(facts: &Facts, names: &[&str]) -> Vec<&'static str> {
+    let cured =
+        |command: &str| command.strip_prefix("unset ").is_some_and(|rest| rest.split(' ').any(|name| names.contains(&name)));
+    let mut ids: Vec<&'static str> = [&breakdown::CHECK, &manifests::CHECK, &renderer::CHECK]
+        .iter()
+        .filter_map(|check| match check.judge(facts) {
+            Outcome::Findings(findings) => Some(findings),
+            _ => None,
+        })
+        .flatten()
+        .filter(|finding| finding.advice.iter().filter_map(|advice| advice.command.as_deref()).any(cured))
+        .map(|finding| finding.kind.id)
+        .collect();
+    ids.dedup();
+    ids
 }
 
 /// The vendor that the X server asks for first.
@@ -122,11 +142,29 @@ fn server_vendor(facts: &Facts) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{desktop, facts, session};
+    use super::super::samples::{broken, desktop, facts, session};
     use super::*;
+    use crate::facts::ChildEnd;
 
     fn judge(variables: &[(&str, &str)]) -> Outcome {
         CHECK.judge(&Facts { session: Some(session(variables)), x11: Some(desktop()), ..facts() })
+    }
+
+    #[test]
+    fn a_finding_that_has_the_same_cure_is_named() {
+        let mut facts = Facts {
+            session: Some(session(&[("__GLX_VENDOR_LIBRARY_NAME", "crash")])),
+            x11: Some(desktop()),
+            glx: Some(broken(ChildEnd::Signal { number: 11, name: "SIGSEGV".into() }, "dlopen")),
+            ..facts()
+        };
+        let told = |facts: &Facts| match CHECK.judge(facts) {
+            Outcome::Findings(findings) => findings[0].evidence.join("\n"),
+            other => panic!("{other:?}"),
+        };
+        assert!(told(&facts).contains("gl-probe-crashed comes from it"), "{}", told(&facts));
+        facts.glx = None;
+        assert!(!told(&facts).contains("comes from it"), "{}", told(&facts));
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! whose `libGLX_<name>.so.0` loads; when none does, or the server names none, it takes `libGLX_indirect.so.0`, which Debian
 //! makes a link to Mesa's.
 
-use super::{is_elsewhere, x_server};
+use super::{glibc, is_elsewhere, variable, x_server};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Facts, ImageContents, Nvidia, ProbeId};
+use crate::facts::{ChildEnd, Facts, ImageContents, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
-use crate::nvidia::closed_node;
+use crate::nvidia::{closed_node, driver_fails};
 
 pub(super) static CHECK: Check = Check {
     id: "gl-vendor",
@@ -36,6 +36,8 @@ static MISSING: FindingKind = FindingKind {
 /// Whether the mode nv can bring NVIDIA's library.
 enum Supply {
     Yes,
+    /// It could, and the driver breaks when it is used: that is told by another finding.
+    Broken(&'static str),
     No(String),
     NotKnown,
 }
@@ -75,10 +77,20 @@ fn run(facts: &Facts) -> Outcome {
     }
     let finding = match supply(facts) {
         // What the mode nv is for, and what is recommended then: nothing is wrong.
-        Supply::Yes => finding
-            .severity(Severity::Info)
-            .evidence("this machine has NVIDIA's driver, so the mode nv can bring the library into the container")
-            .advise("Start programs in the mode nv. The mode container does not work with this X server."),
+        Supply::Yes => {
+            let finding = finding
+                .severity(Severity::Info)
+                .evidence("this machine has NVIDIA's driver, so the mode nv can bring the library into the container");
+            if has_glibc_error(facts) {
+                finding.advise("Before you start programs in the mode nv, see glibc-too-new: as it is, they may not start. The mode container does not work with this X server.")
+            } else {
+                finding.advise("Start programs in the mode nv. The mode container does not work with this X server.")
+            }
+        }
+        Supply::Broken(reason) => {
+            let finding = finding.severity(Severity::Info).evidence(format!("the mode nv is of no use: {reason}"));
+            advise_software(finding, contents)
+        }
         Supply::No(reason) => advise_software(finding.evidence(format!("the mode nv cannot bring it: {reason}")), contents),
         Supply::NotKnown => {
             let advice = "If this machine has NVIDIA's driver, start programs in the mode nv; otherwise in the mode software.";
@@ -117,17 +129,39 @@ fn advise_software(finding: Finding, contents: &ImageContents) -> Finding {
     }
 }
 
+/// Whether programs would not start in the mode nv because of the C library.
+fn has_glibc_error(facts: &Facts) -> bool {
+    matches!(glibc::CHECK.judge(facts), Outcome::Findings(findings) if findings.iter().any(|finding| finding.severity == Severity::Error))
+}
+
+/// A driver that is there and broke when it was tried.
+fn broken(facts: &Facts) -> Option<&'static str> {
+    if driver_fails(facts) {
+        return Some("NVIDIA's driver does not work (see nvidia-nvml-failed)");
+    }
+    // What a variable chose is not the library that the mode nv would bring.
+    let run = facts.glx.as_ref().filter(|_| variable(facts.session.as_ref(), "__GLX_VENDOR_LIBRARY_NAME").is_none())?;
+    match run.end {
+        ChildEnd::TimedOut { .. } => Some("this machine's own driver hangs (see gl-probe-hung)"),
+        ChildEnd::Signal { .. } => Some("this machine's own driver crashes (see gl-probe-crashed)"),
+        _ => None,
+    }
+}
+
 fn supply(facts: &Facts) -> Supply {
     if is_elsewhere(facts) {
         return Supply::No("the X server is on another machine, and NVIDIA's library needs a card of its own machine".into());
     }
+    if let Some(reason) = broken(facts) {
+        return Supply::Broken(reason);
+    }
     let Some(gpu) = &facts.gpu else { return Supply::NotKnown };
     match &gpu.nvidia {
-        Some(Nvidia { kernel_version: Some(kernel), user_version: Some(user), .. }) if kernel != user => {
-            Supply::No(format!("the kernel runs version {kernel} of the driver, and the libraries are of version {user}"))
-        }
+        Some(Nvidia { kernel_version: Some(kernel), user_version: Some(user), .. }) if kernel != user => Supply::No(format!(
+            "the kernel runs version {kernel} of the driver, and the libraries are of version {user} (see nvidia-driver-mismatch)"
+        )),
         Some(Nvidia { kernel_version: Some(_), user_version: Some(_), nodes, .. }) => match closed_node(nodes) {
-            Some(node) => Supply::No(format!("you may not open {}", node.path.display())),
+            Some(node) => Supply::No(format!("you may not open {} (see nvidia-device-permission)", node.path.display())),
             None => Supply::Yes,
         },
         Some(Nvidia { user_version: None, .. }) => Supply::No("this machine does not have NVIDIA's OpenGL libraries".into()),
@@ -138,7 +172,7 @@ fn supply(facts: &Facts) -> Supply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{desktop, facts};
+    use super::super::samples::{broken as ended, desktop, facts};
     use super::*;
     use crate::facts::{Connection, DeviceNode, Gpu, Image, Reach};
 
@@ -190,6 +224,17 @@ mod tests {
     fn nv_supplies_the_library_of_a_sound_driver() {
         let nvidia = driver("550.163.01", Some("550.163.01"));
         assert_eq!(severity(&machine(&["nvidia"], image(&["mesa"], true), nvidia)), Severity::Info);
+    }
+
+    #[test]
+    fn nv_is_not_advised_with_a_driver_that_breaks() {
+        let mut facts = machine(&["nvidia"], image(&["mesa"], true), driver("550.163.01", Some("550.163.01")));
+        for end in [ChildEnd::TimedOut { limit_ms: 4000 }, ChildEnd::Signal { number: 11, name: "SIGSEGV".into() }] {
+            facts.glx = Some(ended(end, "glXMakeContextCurrent"));
+            let Outcome::Findings(found) = CHECK.judge(&facts) else { panic!() };
+            assert_eq!(found[0].severity, Severity::Info, "the finding about the driver is the alarm");
+            assert!(found[0].advice.iter().all(|advice| !advice.text.contains("mode nv")), "{:?}", found[0].advice);
+        }
     }
 
     #[test]

@@ -158,11 +158,11 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
             .title(format!("Only the group {group_name} may open the device nodes of NVIDIA's driver, and you are not in it"))
             .advise_command(
                 format!("Have an administrator add you to the group {group_name}, then log out and in again."),
-                format!("sudo usermod -aG {group_name} \"$USER\""),
+                format!("sudo usermod -aG {group_name} {}", crate::this_user(facts)),
             ),
         (Some(group), None) if group_may && group != 0 && !groups.contains(&group) => finding.advise_command(
             "Have an administrator add you to the node's group, then log out and in again.",
-            format!("sudo usermod -aG \"$(stat -c %G {path})\" \"$USER\""),
+            format!("sudo usermod -aG \"$(stat -c %G {path})\" {}", crate::this_user(facts)),
         ),
         _ => finding.advise_command(
             "The nodes are closed to everybody but root. An administrator can look at the driver's settings: \

@@ -117,7 +117,7 @@ fn answered(result: &NvmlResult, found: &dyn Fn(&str, String) -> Outcome) -> Out
 fn advise(finding: Finding) -> Finding {
     finding
         .advise_command("See what the kernel says about it.", "sudo dmesg | grep -iE 'nvrm|xid'")
-        .advise("Start the machine again. Until then use the OpenGL mode software.")
+        .advise("Then start the machine again. Until you do, use the OpenGL mode software.")
 }
 
 #[cfg(test)]

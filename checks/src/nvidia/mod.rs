@@ -20,6 +20,7 @@ pub use self::devices::{card_nodes, closed_node};
 pub use self::management::fails as driver_fails;
 use crate::check::{Check, Outcome};
 use crate::facts::{Engine, EngineKind, Facts, Gpu, Nvidia};
+use crate::finding::Severity;
 use crate::image::{environment, setting};
 
 /// The checks of this family, sorted by id.
@@ -63,6 +64,17 @@ pub(crate) fn kernel_driver(gpu: &Gpu) -> Driver<'_> {
         }
         None => Driver::Absent,
     }
+}
+
+/// The finding that tells why NVIDIA's driver cannot be used, for checks that see what comes of it.
+pub(crate) fn known_trouble(facts: &Facts) -> Option<&'static str> {
+    let worst = |check: &&Check| match check.judge(facts) {
+        Outcome::Findings(findings) => {
+            findings.iter().filter(|finding| finding.severity >= Severity::Warning).map(|finding| finding.kind.id).next()
+        }
+        _ => None,
+    };
+    [&versions::CHECK, &devices::CHECK, &driver::CHECK, &management::CHECK].iter().find_map(worst)
 }
 
 /// What is known of the graphics cards, or the outcome of a check without that.

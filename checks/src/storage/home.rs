@@ -49,7 +49,7 @@ fn home(facts: &Facts) -> Outcome {
     }
     let mut findings = Vec::new();
     if home.writable == Some(false) {
-        findings.push(unwritable(home, environment));
+        findings.push(unwritable(facts, home, environment));
     }
     findings.extend(closed_to_root(facts, environment, storage, home));
     match (findings.is_empty(), home.writable) {
@@ -62,7 +62,7 @@ fn home(facts: &Facts) -> Outcome {
     }
 }
 
-fn unwritable(home: &DiskPlace, environment: &Environment) -> Finding {
+fn unwritable(facts: &Facts, home: &DiskPlace, environment: &Environment) -> Finding {
     let path = home.path.display();
     let mut finding = UNWRITABLE.found().evidence(match home.exists {
         Some(false) => format!("{path} does not exist, and cannot be made"),
@@ -74,7 +74,7 @@ fn unwritable(home: &DiskPlace, environment: &Environment) -> Finding {
     if home.exists != Some(false) && home.path.starts_with(&environment.directory) {
         return finding
             .advise("If the installation serves several people, let its owner rename the directory: everybody then gets a home of their own.")
-            .advise_command("If it is yours alone, let an administrator give it to you:", format!("sudo chown -R \"$USER\" {}", word(home)));
+            .advise_command("If it is yours alone, let an administrator give it to you:", format!("sudo chown -R {} {}", crate::this_user(facts), word(home)));
     }
     finding.advise("Let the directory belong to you, or make room for it on a disk that you may write to.")
 }

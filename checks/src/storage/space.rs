@@ -41,6 +41,8 @@ const FILES: u64 = 100;
 struct Lack {
     severity: Severity,
     evidence: String,
+    /// Whether it is room that lacks; else there is room, and no more files can be made.
+    bytes: bool,
 }
 
 fn space(facts: &Facts) -> Outcome {
@@ -69,8 +71,18 @@ fn finding(disk: &std::path::Path, lacks: &[(&DiskPlace, Lack)]) -> Finding {
     for (_, lack) in lacks {
         finding = finding.evidence(lack.evidence.as_str());
     }
+    // Where the room is used up is below the place itself or beside it on the same disk.
     let shown = shell_word(&disk.display().to_string());
-    finding = finding.advise_command("See what fills the disk, and make room:", format!("df -h {shown}"));
+    if lacks.iter().any(|(_, lack)| lack.bytes) {
+        finding =
+            finding.advise_command("See what fills the disk, and make room:", format!("du -xh -d 1 {shown} 2>/dev/null | sort -h"));
+    }
+    if lacks.iter().any(|(_, lack)| !lack.bytes) {
+        finding = finding.advise_command(
+            "See where the many files are (df -i counts them), and delete or pack what is not needed:",
+            format!("du --inodes -x -d 1 {shown} 2>/dev/null | sort -n"),
+        );
+    }
     let is = |role: DiskRole| lacks.iter().any(|(place, _)| place.role == role);
     if is(DiskRole::Temporary) {
         finding = finding.advise_command("Let temporary files go to a disk with room:", "export TMPDIR=/path/to/a/disk/with/room");
@@ -118,7 +130,8 @@ fn lack(facts: &Facts, storage: &Storage, disk: &DiskPlace, unpacks: bool) -> Op
     } else {
         "; the engine unpacks the image there for every start, as squashfuse is missing"
     };
-    Some(Lack { severity, evidence: format!("{}: {}{why}", described(disk), room(space)) })
+    let bytes = space.free_bytes < LAUNCH || !is_full(space);
+    Some(Lack { severity, evidence: format!("{}: {}{why}", described(disk), room(space)), bytes })
 }
 
 fn is_full(space: Space) -> bool {
@@ -129,7 +142,12 @@ fn is_full(space: Space) -> bool {
 fn room(space: Space) -> String {
     let files = space.free_inodes.filter(|files| *files < FILES);
     let text = format!("{} of {} are free", bytes(space.free_bytes), bytes(space.total_bytes));
-    files.map_or_else(|| text.clone(), |files| format!("{text}, and only {files} more files can be made"))
+    match files {
+        None => text,
+        Some(0) => format!("{text}, and no more files can be made"),
+        Some(1) => format!("{text}, and only 1 more file can be made"),
+        Some(files) => format!("{text}, and only {files} more files can be made"),
+    }
 }
 
 fn bytes(count: u64) -> String {
@@ -242,7 +260,12 @@ mod tests {
         assert_eq!(environment[0].severity, Severity::Warning);
         let mut inodes = disk(DiskRole::Temporary, "/t", 1 << 40);
         inodes.space.as_mut().unwrap().free_inodes = Some(0);
-        assert!(findings(&CHECK, &facts(vec![inodes.clone()]))[0].evidence[0].contains("only 0 more files"));
+        let found = findings(&CHECK, &facts(vec![inodes.clone()]));
+        assert!(found[0].evidence[0].ends_with("and no more files can be made"), "{:?}", found[0].evidence);
+        let command = found[0].advice[0].command.as_deref().unwrap();
+        assert!(command.starts_with("du --inodes"), "what fills the disk are files and not bytes: {command}");
+        let bytes = findings(&CHECK, &facts(vec![disk(DiskRole::Temporary, "/t", 0)]));
+        assert!(bytes[0].advice[0].command.as_deref().unwrap().starts_with("du -xh"), "{:?}", bytes[0].advice);
         inodes.space.as_mut().unwrap().free_inodes = None;
         assert_eq!(CHECK.judge(&facts(vec![inodes])), Outcome::Pass);
     }

@@ -40,7 +40,7 @@ static BARE_PYTHON: FindingKind = FindingKind {
     code: "CD1202",
     severity: Severity::Warning,
     title: "soma-workflow is started with the machine's own Python, and the jobs run in the container",
-    why: "PYTHON_COMMAND is what soma-workflow runs on the other machine to start its own server there. A bare python is the machine's own, which knows soma-workflow only if somebody installed it outside of the container; the run scripts of an environment leave python out on purpose.",
+    why: "PYTHON_COMMAND is what soma-workflow runs on the other machine to start its own server there; where it is not set, it is python3. A bare python is the machine's own, which knows soma-workflow only if somebody installed it outside of the container; the run scripts of an environment leave python out on purpose.",
     cure: "Let PYTHON_COMMAND start the container's Python: PYTHON_COMMAND = /path/to/environment/bin/bv python. Or install soma-workflow for the machine's own Python.",
     example: "Cannot find soma-workflow on cluster. Please verify if your PYTHONPATH includes the soma-workflow.",
     since: "0.1.0",
@@ -120,12 +120,18 @@ fn python(facts: &Facts) -> Outcome {
     }
     let mut findings = Vec::new();
     for resource in asked() {
-        let Some(command) = resource.python_command.as_ref().filter(|command| is_bare_python(&command.value)) else { continue };
-        let finding = BARE_PYTHON.found().evidence(format!(
-            "{}: PYTHON_COMMAND is \"{}\"",
-            place(file, command.line, resource),
-            command.value
-        ));
+        let evidence = match &resource.python_command {
+            Some(command) if is_bare_python(&command.value) => {
+                format!("{}: PYTHON_COMMAND is \"{}\"", place(file, command.line, resource), command.value)
+            }
+            // The file of the machine from which one connects is the one that counts (soma-workflow, server_python_interpreter).
+            None if !resource.served_here => format!(
+                "{}: there is no PYTHON_COMMAND, and soma-workflow then takes the python3 of the other machine",
+                place(file, resource.line, resource)
+            ),
+            _ => continue,
+        };
+        let finding = BARE_PYTHON.found().evidence(evidence);
         let finding = match (&found.host_package, resource.served_here) {
             (Some(_), true) => continue,
             (None, true) => finding.evidence("no package soma_workflow was found for the Python of this machine"),
@@ -206,6 +212,15 @@ mod tests {
         let mut installed = python_facts("python", true);
         installed.soma_workflow.as_mut().unwrap().host_package = Some("/usr/lib/python3/dist-packages/soma_workflow".into());
         assert_eq!(PYTHON.judge(&installed), Outcome::Pass);
+    }
+
+    #[test]
+    fn without_the_setting_the_other_machine_s_own_python_is_taken() {
+        let unset = |served_here| facts_of(SomaResource { container_command: bv(Some(true)), served_here, ..cluster() });
+        let found = findings(&PYTHON, &unset(false));
+        assert_eq!((found[0].kind.id, found[0].severity), ("somaworkflow-python", Severity::Info));
+        assert!(found[0].evidence[0].contains("there is no PYTHON_COMMAND"), "{:?}", found[0].evidence);
+        assert_eq!(PYTHON.judge(&unset(true)), Outcome::Pass, "the file at the other end need not have it");
     }
 
     #[test]

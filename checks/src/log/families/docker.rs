@@ -89,7 +89,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 79,
         finding: Some("home-not-traversable"),
         fatal: true,
-        matcher: Texts::Any(&["error while creating mount source path '{path*}': mkdir {*}: file exists"]),
+        matcher: Texts::Any(&[
+            "error while creating mount source path '{path*}': mkdir {*}: file exists",
+            "error while creating mount source path '{path*}': mkdir {*}: permission denied",
+        ]),
         cause: "Docker, which runs as root, cannot enter a directory of yours: on a network disk root is treated as a stranger.",
         cure: "Let others pass through the directories (chmod o+x), keep the data on a local disk, or use Apptainer, which runs as you.",
         confirm: "The path is on NFS or FUSE, and a directory above it has no x for others.",

@@ -17,7 +17,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "mac-launchd-refused",
-        finding: Some("xquartz-restart-needed"),
+        finding: Some("xquartz-not-running"),
         fatal: true,
         matcher: Texts::Any(&["connect /private/tmp/com.apple.launchd.{name}/org.{rest}: Connection refused"]),
         cause: "DISPLAY names a socket of macOS behind which no XQuartz answers any more.",
@@ -27,7 +27,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "mac-no-socket",
-        finding: Some("xquartz-restart-needed"),
+        finding: Some("xquartz-not-running"),
         matcher: Texts::Any(&["No launchd socket handed off, unsetting DISPLAY"]),
         cause: "XQuartz was started without the socket that macOS should hand to it: its background item is switched off, or the installation needs a new login.",
         cure: "Allow it in System Settings, General, Login Items; log out and in again; if it stays, install XQuartz again.",

@@ -15,6 +15,30 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "swf-slurm-command",
+        case: 116,
+        finding: Some("somaworkflow-path"),
+        fatal: true,
+        matcher: Texts::Any(&["error: execve(): {command}: No such file or directory"]),
+        cause: "Slurm started a job whose program is not there on the machine that runs it: a command of the container is found only by way of the environment's bin directory.",
+        cure: "Let CONTAINER_COMMAND name bv with its whole path, or add the environment's bin directory to PATH in ~/.bashrc on the machines that run jobs.",
+        confirm: "The program is not on the PATH of the machine that runs the job.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "swf-light-mode",
+        finding: Some("somaworkflow-config-invalid"),
+        fatal: true,
+        matcher: Texts::Any(&[
+            "ValueError: invalid literal for int() with base 10: 'True'",
+            "ValueError: invalid literal for int() with base 10: 'False'",
+        ]),
+        cause: "A Python program reads a whole number where a word stands. In soma-workflow that is LIGHT_MODE, which its documentation shows as True.",
+        cure: "Write LIGHT_MODE = 1 in ~/.soma-workflow.cfg, or LIGHT_MODE = 0 to switch it off.",
+        confirm: "The lines above it name soma_workflow/configuration.py.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "swf-params",
         case: 117,
         fatal: true,

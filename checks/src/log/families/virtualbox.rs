@@ -21,6 +21,38 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "vb-no-virtualization",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "VERR_VMX_MSR_ALL_VMX_DISABLED",
+            "VERR_VMX_NO_VMX",
+            "VERR_SVM_DISABLED",
+            "VT-x is disabled in the BIOS",
+            "AMD-V is disabled in the BIOS",
+        ]),
+        cause: "The processor of this computer may not run virtual machines: virtualization is switched off in its firmware (BIOS), or another program has taken it.",
+        cure: "Switch virtualization (VT-x, AMD-V or SVM) on in the settings of the firmware, which are reached while the computer starts.",
+        confirm: "On Linux, neither vmx nor svm stands among the flags in /proc/cpuinfo.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "vb-driver-missing",
+        fatal: true,
+        matcher: Texts::Any(&["Kernel driver not installed (rc=-{number})", "VERR_VM_DRIVER_NOT_INSTALLED"]),
+        cause: "The part of VirtualBox that works in the kernel is not loaded: on a Mac it was not allowed yet, on Linux it was not built for the kernel that runs.",
+        cure: "On a Mac, allow the software of Oracle in the system's settings under Privacy and Security, and start the Mac again. On Linux, let an administrator run /sbin/vboxconfig.",
+        confirm: "On Linux, lsmod does not list vboxdrv.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "vb-share-unknown",
+        matcher: Texts::Any(&["mount.vboxsf: mounting failed with the error: Protocol error"]),
+        cause: "VirtualBox shares no folder under the name that should be mounted.",
+        cure: "See the names in the settings of the virtual machine under Shared Folders, and mount one of them; a folder that is mounted by itself is in /media.",
+        confirm: "VBoxControl sharedfolder list, in the virtual machine, does not have the name.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "vb-vram-range",
         finding: Some("vbox-video-memory"),
         matcher: Texts::Any(&["Invalid VRAM size: {size} MB (must be in range"]),

@@ -284,6 +284,14 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "x-xhost-missing",
+        matcher: Texts::Any(&["xhost: command not found", "command not found: xhost", "xhost: not found"]),
+        cause: "The program that says who may use the X server is not installed, or this terminal does not look where it is.",
+        cure: "On a Mac it comes with XQuartz: open a new terminal, or call /opt/X11/bin/xhost. On Debian and Ubuntu it is in the package x11-xserver-utils; casa-doctor run does without it.",
+        confirm: "There is no /opt/X11/bin/xhost on a Mac, and no /usr/bin/xhost elsewhere.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "x-xhost-remote",
         finding: Some("x11-untrusted-cookie"),
         severity: Severity::Warning,

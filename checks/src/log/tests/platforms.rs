@@ -21,6 +21,31 @@ pub(super) static ROWS: &[Row] = &[
         "vb-unknown-machine",
         &[],
     ),
+    row("bash: xhost: command not found", "x-xhost-missing", &[]),
+    row("zsh: command not found: xhost", "x-xhost-missing", &[]),
+    row("Windows Subsystem for Linux has no installed distributions.", "wsl-no-distribution", &[]),
+    row("WslRegisterDistribution failed with error: 0x80370102", "wsl-no-virtualization", &[]),
+    row(
+        "Please enable the Virtual Machine Platform Windows feature and ensure virtualization is enabled in the BIOS.",
+        "wsl-no-virtualization",
+        &[],
+    ),
+    row(
+        "VBoxManage: error: VT-x is disabled in the BIOS for all CPU modes (VERR_VMX_MSR_ALL_VMX_DISABLED)",
+        "vb-no-virtualization",
+        &[],
+    ),
+    row("AMD-V is disabled in the BIOS (or by the host OS) (VERR_SVM_DISABLED).", "vb-no-virtualization", &[]),
+    row("Kernel driver not installed (rc=-1908)", "vb-driver-missing", &[]),
+    row("/sbin/mount.vboxsf: mounting failed with the error: Protocol error", "vb-share-unknown", &[]),
+    row(
+        "docker: Error response from daemon: error while creating mount source path '/home/anna/.ssh/id_rsa': mkdir \
+         /home/anna/.ssh: permission denied.",
+        "docker-root-squash",
+        &[79],
+    ),
+    row("slurmstepd: error: execve(): AimsFileInfo: No such file or directory", "swf-slurm-command", &[116]),
+    row("ValueError: invalid literal for int() with base 10: 'True'", "swf-light-mode", &[]),
     row("VBoxManage: error: The machine 'bv' is already locked for a session (or being unlocked)", "vb-locked", &[]),
     row("VBoxManage: error: Invalid VRAM size: 300 MB (must be in range [0, 256] MB)", "vb-vram-range", &[]),
 ];

@@ -54,6 +54,10 @@ fn mounts(facts: &Facts) -> Outcome {
             finding = finding
                 .evidence("/dev/fuse is missing, or this user may not open it")
                 .advise_command("As an administrator, load the kernel's module:", "sudo modprobe fuse")
+                .advise_command(
+                    "If /dev/fuse is there, let an administrator open it to everybody, as distributions do:",
+                    "sudo chmod a+rw /dev/fuse",
+                )
         }
         (false, true, _) => {
             finding = finding

@@ -147,7 +147,7 @@ fn of_windows_server(sight: Sight<'_>) -> Finding {
     let Sight { wsl, display, failure } = sight;
     let host = display.host.as_str();
     let shares_addresses = wsl.version == 1 || wsl.networking.as_deref() == Some("mirrored");
-    let gateway = wsl.gateway.as_deref().filter(|_| !shares_addresses && wsl.networking.as_deref() != Some("bridged"));
+    let gateway = wsl.gateway.as_deref().filter(|_| gateway_is_windows(wsl));
     let is_own_name_server = OWN_NAME_SERVERS.contains(&host);
     let from_resolver =
         is_own_name_server || (wsl.nameserver.as_deref() == Some(host) && gateway.is_some_and(|gateway| gateway != host));
@@ -216,6 +216,15 @@ fn of_windows_server(sight: Sight<'_>) -> Finding {
         return finding;
     }
     finding.advise_command("Better: update WSL in a Windows terminal, which brings a display of its own.", "wsl --update")
+}
+
+/// Whether the default gateway is Windows itself, which it is with the networking "nat" alone. Versions of WSL that do not tell how they
+/// are connected know nothing else; one that did not answer in time may be any.
+fn gateway_is_windows(wsl: &Wsl) -> bool {
+    match wsl.networking.as_deref() {
+        Some(mode) => wsl.version == 2 && mode == "nat",
+        None => wsl.version == 2 && wsl.unknown.get("networking").is_some_and(|reason| !reason.contains("did not end within")),
+    }
 }
 
 /// Whether nobody answered at all.
@@ -334,6 +343,20 @@ mod tests {
         let bridged = Wsl { networking: Some("bridged".into()), ..mirrored };
         let told_bridged = told(&to_windows(bridged, "10.255.255.254", Kind::ConnectTimeout));
         assert!(!told_bridged.contains("ip route") && told_bridged.contains("ipconfig"), "{told_bridged}");
+    }
+
+    #[test]
+    fn how_wsl_is_connected_is_not_guessed() {
+        let told_of = |reason: Option<&str>| {
+            let unknown = reason.map(|reason| ("networking".to_owned(), reason.to_owned())).into_iter().collect();
+            told(&to_windows(Wsl { networking: None, unknown, ..old() }, "localhost", Kind::Refused))
+        };
+        let missing = told_of(Some("\"wslinfo --networking-mode\" could not be started: No such file or directory"));
+        assert!(missing.contains("WSL itself in place of Windows"), "WSL before version 2 knows one way only: {missing}");
+        for reason in [None, Some("\"wslinfo --networking-mode\" did not end within 2.0 s")] {
+            let told = told_of(reason);
+            assert!(!told.contains("WSL itself in place of Windows") && !told.contains("ip route"), "{told}");
+        }
     }
 
     #[test]

@@ -89,9 +89,17 @@ pub(super) fn choose(
         Some("vbox") => return Err(LaunchError::VirtualBox),
         Some(other) => return Err(LaunchError::ContainerType(other.into())),
     };
-    let found = |kind: EngineKind| facts.engines.iter().flat_map(|engines| &engines.found).find(|engine| engine.kind == kind);
-    if let Some(engine) = kinds.into_iter().find_map(found) {
+    let found =
+        |kind: EngineKind| facts.engines.iter().flat_map(|engines| &engines.found).filter(move |engine| engine.kind == kind);
+    // The probe finds one beside PATH, too, which neither casa_distro nor a launch without that probe would take.
+    let missing = facts.engines.iter().flat_map(|engines| &engines.missing);
+    let is_missing = |path: &Path| missing.clone().any(|name| path.file_name() == Some(OsStr::new(name)));
+    let (beside, on_path): (Vec<_>, Vec<_>) = kinds.into_iter().flat_map(found).partition(|engine| is_missing(&engine.path));
+    if let Some(engine) = on_path.first() {
         return at_path(host, facts, &engine.path);
+    }
+    if let Some(engine) = beside.first() {
+        return Err(LaunchError::BesidePath(engine.path.clone()));
     }
     let path = kinds.into_iter().find_map(|kind| host.which(OsStr::new(kind.program())));
     let missing = if kinds.contains(&EngineKind::Docker) { LaunchError::NoDocker } else { LaunchError::NoEngine };
@@ -168,6 +176,14 @@ pub(super) mod tests {
         let chosen = choose(&RecordedHost::new(), &facts, Some("singularity"), None).unwrap();
         assert_eq!((chosen.path.as_path(), chosen.version), (Path::new("/opt/bin/apptainer"), Some((1, 3, 6))));
         assert_eq!(chosen.prefix(), "APPTAINER");
+        let mut facts = facts;
+        facts.engines.as_mut().unwrap().missing = vec!["apptainer".into()];
+        let error = choose(&RecordedHost::new(), &facts, Some("singularity"), None).unwrap_err();
+        assert!(matches!(&error, LaunchError::BesidePath(path) if path == Path::new("/opt/bin/apptainer")), "{error}");
+        assert!(choose(&RecordedHost::new(), &facts, Some("singularity"), Some(OsStr::new("apptainer"))).is_ok(), "asked for");
+        // A program "singularity" that is Apptainer is on PATH, though no "apptainer" is.
+        facts.engines.as_mut().unwrap().found[0].path = "/usr/bin/singularity".into();
+        assert!(choose(&RecordedHost::new(), &facts, Some("singularity"), None).is_ok());
         assert_eq!(chosen.binds_manifests(), Some(false));
     }
 

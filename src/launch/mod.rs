@@ -101,6 +101,9 @@ pub(crate) enum LaunchError {
     /// Nothing on PATH.
     #[error("neither apptainer nor singularity was found on PATH, so the container cannot be started")]
     NoEngine,
+    /// One that PATH does not lead to.
+    #[error("the container engine {} is not on PATH, so neither casa_distro nor casa-doctor starts it: add its directory to PATH", .0.display())]
+    BesidePath(PathBuf),
     /// Nothing on PATH that keeps images by name.
     #[error("neither docker nor podman was found on PATH, so the container cannot be started")]
     NoDocker,

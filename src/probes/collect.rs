@@ -357,9 +357,14 @@ fn abandoned(after: Duration, lost: bool) -> ProbeRun {
     let (end, reason) = if lost {
         (ProbeEnd::Crashed, "the probe ended without an answer".to_owned())
     } else {
-        (ProbeEnd::TimedOut, format!("the probe did not answer within {:.1} s and was abandoned", after.as_secs_f64()))
+        (ProbeEnd::TimedOut, format!("the probe did not answer within {} and was abandoned", in_words(after)))
     };
     ProbeRun { end, reason: Some(reason), duration_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }
+}
+
+/// `4.0 s`, `50 ms`.
+fn in_words(time: Duration) -> String {
+    if time < Duration::from_millis(100) { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
 }
 
 /// What a probe's thread has to say.

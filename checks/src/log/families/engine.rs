@@ -178,7 +178,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         fatal: true,
         matcher: Texts::Any(&["failed to set working directory: chdir {directory*}: no such file or directory"]),
         cause: "The program should start in a directory that the container does not see.",
-        cure: "Start from a directory that is mounted, add a mount for it, or drop cwd= and --pwd.",
+        cure: "Start from a directory that is mounted, add a mount for it, or drop --cwd, cwd= or --pwd.",
         confirm: "The directory in the message is not below any mount of the environment.",
         ..Pattern::BLANK
     },

@@ -71,30 +71,47 @@ pub(crate) fn file(path: &Path, text: &str) -> io::Result<()> {
 
 /// Writes bytes to a file: the whole of them or nothing. A device or a pipe is written to as it is.
 pub(crate) fn file_of_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()));
+    let named = |error: io::Error| not_written(path, &error);
     #[expect(clippy::disallowed_methods, reason = "the user's own output file is no part of the machine that is examined")]
-    let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if special {
+    let there = std::fs::metadata(path).ok();
+    if there.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(named)?;
         return file.write_all(bytes).map_err(named);
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A link stays one: what it leads to is replaced.
+    #[expect(clippy::disallowed_methods, reason = "the user's own output file is no part of the machine that is examined")]
+    let target = there.as_ref().and_then(|_| std::fs::canonicalize(path).ok()).unwrap_or_else(|| path.to_owned());
     // Readable as any new file is, not private as temporary ones are.
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(directory).map_err(named)?;
+    let mut file = builder.tempfile_in(directory_of(&target)).map_err(named)?;
+    if let Some(there) = there {
+        // A file that its owner made private stays so.
+        file.as_file().set_permissions(there.permissions()).map_err(named)?;
+    }
     file.write_all(bytes).map_err(named)?;
-    file.persist(path).map_err(|error| named(error.error))?;
+    file.persist(&target).map_err(|error| named(error.error))?;
     Ok(())
+}
+
+/// The directory of a file.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The error for a file that could not be written, by its own name and not by that of the temporary file beside it.
+fn not_written(path: &Path, error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let reason = text.split_once(" at path \"").map_or(text.as_str(), |(reason, _)| reason);
+    io::Error::new(error.kind(), format!("cannot write {}: {reason}", path.display()))
 }
 
 /// Writes a file that only its owner can read: the whole of it or nothing.
 pub(crate) fn private_file(path: &Path, text: &str) -> io::Result<()> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()));
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = |error: io::Error| not_written(path, &error);
     // Temporary files are private from their beginning.
-    let mut file = tempfile::Builder::new().tempfile_in(directory).map_err(named)?;
+    let mut file = tempfile::Builder::new().tempfile_in(directory_of(path)).map_err(named)?;
     file.write_all(text.as_bytes()).map_err(named)?;
     file.persist(path).map_err(|error| named(error.error))?;
     Ok(())

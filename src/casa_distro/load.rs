@@ -262,7 +262,7 @@ mod tests {
             .file("/e/conf/casa_distro.json", "{}")
             .env("XDG_CONFIG_HOME", "/cfg")
             .file("/cfg/casa-distro/casa_distro_3.json", "");
-        assert!(load(&host, Path::new("/e")).unwrap_err().to_string().starts_with("/cfg/casa-distro/casa_distro_3.json: "));
+        assert!(load(&host, Path::new("/e")).unwrap_err().to_string().starts_with("/cfg/casa-distro/casa_distro_3.json:1:1: "));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) fn read_config(host: &dyn Host, path: &Path) -> ConfigFile {
 
 fn parse(text: &str) -> Result<json::Document, ConfigError> {
     if text.chars().all(char::is_whitespace) {
-        return Err(trouble(ConfigErrorKind::Empty, "the file is empty"));
+        return Err(ConfigError { line: Some(1), column: Some(1), ..trouble(ConfigErrorKind::Empty, "the file is empty") });
     }
     let document = json::parse(text).map_err(|error| ConfigError {
         kind: if error.too_deep { ConfigErrorKind::TooDeep } else { ConfigErrorKind::Syntax },

@@ -41,7 +41,7 @@ impl Explanation {
     ///
     /// # Errors
     ///
-    /// [`SelectError::Unknown`] when nothing is called so.
+    /// [`SelectError::Unknown`] when nothing is called so, [`SelectError::IsCategory`] when a category is.
     pub(crate) fn find(catalog: &Catalog, plugins: &[Candidate], name: &str) -> Result<Self, SelectError> {
         let name = name.trim();
         let check = catalog.checks().find(|check| check.id.eq_ignore_ascii_case(name));
@@ -51,7 +51,12 @@ impl Explanation {
         let plugin = owners.max_by_key(|plugin| plugin.name.len()).filter(|_| check.is_none() && finding.is_none());
         let message = message::find(name).filter(|_| check.is_none() && finding.is_none() && plugin.is_none());
         if check.is_none() && finding.is_none() && plugin.is_none() && message.is_none() {
-            return Err(unknown(catalog, name));
+            let of_category = |check: &&'static Check| check.category.word().eq_ignore_ascii_case(name);
+            let checks: Vec<_> = catalog.checks().filter(of_category).map(|check| check.id).collect();
+            return Err(match checks.is_empty() {
+                true => unknown(catalog, name),
+                false => SelectError::IsCategory { name: name.to_owned(), checks },
+            });
         }
         Ok(Self { check, finding, plugin: plugin.cloned(), message })
     }

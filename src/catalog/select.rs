@@ -20,6 +20,14 @@ pub(crate) enum SelectError {
         /// The nearest name.
         nearest: Option<String>,
     },
+    /// A category, where one check or finding is wanted.
+    #[error("{name:?} is a category, which is explained check by check: {}", checks.join(", "))]
+    IsCategory {
+        /// What was written.
+        name: String,
+        /// Its checks.
+        checks: Vec<&'static str>,
+    },
     /// A pattern that fits nothing.
     #[error("no check, finding or category matches {pattern:?}; `casa-doctor list` shows them all")]
     NoMatch {

@@ -153,7 +153,7 @@ pub(crate) struct Options {
     /// How the report is written
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: Format,
-    /// Write the report to a file
+    /// Write the report to a file (- is standard output)
     #[arg(short, long, global = true, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Only these checks, findings or categories (comma-separated, * and ? allowed)
@@ -175,10 +175,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
     /// Limit of the whole run
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     /// Limit of each probe
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "4")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, default_value = "4")]
     pub(crate) probe_timeout: Duration,
     /// Compare the image's checksum with its metadata, too (reads the whole image)
     #[arg(long, global = true)]
@@ -187,7 +187,7 @@ pub(crate) struct Options {
     #[arg(long, global = true)]
     pub(crate) measure: bool,
     /// Limit of each OpenGL mode that is tried
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, default_value = "20")]
     pub(crate) measure_timeout: Duration,
     /// Try also the OpenGL modes that cannot work here
     #[arg(long, global = true)]
@@ -207,7 +207,7 @@ pub(crate) struct Options {
     /// Write what each stand-in stands for to a file that only you can read
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) redaction_map: Option<PathBuf>,
-    /// With --fix and run: show what would be done, change and start nothing
+    /// With --fix, run and undo: show what would be done, change and start nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
     /// Answer every question with yes

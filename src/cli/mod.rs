@@ -13,15 +13,18 @@ mod offline;
 mod repair;
 mod run;
 mod share;
+mod suit;
 mod ticket;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, Format, Options};
 use self::link::Asked;
+use crate::casa_distro::LocateError;
 use crate::host::{Host, LiveHost};
 use crate::output;
 use crate::probes::child;
@@ -38,7 +41,7 @@ pub(crate) fn main() -> ExitCode {
             return ExitStatus::NotStarted.into();
         }
     };
-    let cli = match Cli::try_parse_from(words) {
+    let mut cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error; clap gives 2 for wrong usage.
@@ -50,6 +53,8 @@ pub(crate) fn main() -> ExitCode {
     if let Some(Command::Probe { name, args }) = &cli.subcommand {
         return child::main(name, args);
     }
+    // As everywhere, "-" is standard output.
+    cli.options.output.take_if(|path| path.as_os_str() == "-");
     let (format, to_file) = (cli.options.format, cli.options.output.is_some());
     match dispatch(cli) {
         Ok(status) => status.into(),
@@ -99,13 +104,17 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             "--fix, ENV and -- CMD do not go with a command: give ENV after the command's name"
         )));
     }
+    suit::check(&options, fix, subcommand.as_ref(), env.as_deref())?;
     match subcommand {
         None if fix => repair::fix(host, &options, env, command),
         None if !command.is_empty() => Err(Failure::usage(anyhow::anyhow!(
             "a command is started with \"casa-doctor run -- {0}\" or \"casa-doctor --fix -- {0}\"",
             command[0].to_string_lossy()
         ))),
-        None => diagnose::diagnose(host, &options, env),
+        None => {
+            let word = env.clone();
+            diagnose::diagnose(host, &options, env).map_err(|failure| perhaps_a_command(failure, word.as_deref()))
+        }
         Some(Command::Run(args)) => run::run(host, &options, args),
         Some(Command::Measure { env }) => measure::measure(host, &options, env),
         Some(Command::Undo { env }) => repair::undo(host, &options, env),
@@ -114,16 +123,38 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         Some(Command::Explain { id, .. }) => offline::explain(&host, &options, &id.unwrap_or_default()),
         Some(Command::Record { env, raw }) => diagnose::record(host, &options, env, raw),
         Some(Command::Report { env }) => ticket::report(host, &options, env),
-        Some(Command::Completions { shell }) => offline::completions(shell),
-        Some(Command::Man) => offline::man(),
+        Some(Command::Completions { shell }) => offline::completions(&options, shell),
+        Some(Command::Man) => offline::man(&options),
         Some(Command::Probe { .. }) => Ok(ExitStatus::Usage),
+    }
+}
+
+/// A misspelt command reads as the name of an environment: names the command that may be meant.
+fn perhaps_a_command(failure: Failure, word: Option<&OsStr>) -> Failure {
+    let Some(LocateError::NotFound { .. }) = failure.error.downcast_ref() else { return failure };
+    let word = word.unwrap_or_default().to_string_lossy().to_lowercase();
+    let limit = (word.chars().count() / 3).min(2);
+    let program = Cli::command();
+    let commands = program.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let near = commands.map(|name| (strsim::damerau_levenshtein(&word, name), name)).filter(|(distance, _)| *distance <= limit);
+    match near.min() {
+        Some((_, name)) => {
+            let error = anyhow::anyhow!("{:#}; or is the command \"{name}\" meant?", failure.error);
+            Failure { error, ..failure }
+        }
+        None => failure,
     }
 }
 
 /// Writes a finished text to where the user wants it.
 fn deliver(options: &Options, text: &str) -> Result<(), Failure> {
+    deliver_bytes(options, text.as_bytes())
+}
+
+/// The same for what need not be text.
+fn deliver_bytes(options: &Options, bytes: &[u8]) -> Result<(), Failure> {
     match &options.output {
-        None => Ok(output::document(text)?),
-        Some(path) => Ok(output::file(path, text)?),
+        None => Ok(output::bytes(bytes)?),
+        Some(path) => Ok(output::file_of_bytes(path, bytes)?),
     }
 }

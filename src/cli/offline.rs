@@ -8,12 +8,11 @@ use clap::{CommandFactory, ValueEnum};
 
 use super::args::{Cli, Format, Options};
 use super::diagnose::human_options;
-use super::{Failure, deliver};
+use super::{Failure, deliver, deliver_bytes};
 use crate::catalog::explain::Explanation;
 use crate::catalog::list::{self, Listing};
 use crate::catalog::{Catalog, log, manual, pages};
 use crate::host::Host;
-use crate::output;
 use crate::plugins::Candidate;
 use crate::report::{ExitStatus, json};
 
@@ -71,13 +70,13 @@ fn no_such_form(command: &str, format: Format) -> Failure {
 }
 
 /// `casa-doctor completions SHELL`.
-pub(super) fn completions(shell: clap_complete::Shell) -> Result<ExitStatus, Failure> {
-    output::bytes(&manual::completions(shell, &Cli::command(), &Catalog::registered()))?;
+pub(super) fn completions(options: &Options, shell: clap_complete::Shell) -> Result<ExitStatus, Failure> {
+    deliver_bytes(options, &manual::completions(shell, &Cli::command(), &Catalog::registered()))?;
     Ok(ExitStatus::Clean)
 }
 
 /// `casa-doctor man`.
-pub(super) fn man() -> Result<ExitStatus, Failure> {
-    output::bytes(&manual::man(&Cli::command())?)?;
+pub(super) fn man(options: &Options) -> Result<ExitStatus, Failure> {
+    deliver_bytes(options, &manual::man(&Cli::command())?)?;
     Ok(ExitStatus::Clean)
 }

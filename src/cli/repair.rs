@@ -37,14 +37,15 @@ pub(super) fn fix(
     share::check(options, share::is_redacted(options))?;
     let selection = selection(&host, options)?;
     let before = look_only(&host, options, env.clone(), &selection)?;
+    let in_vain = |failure| in_vain(host.as_ref(), options, &selection, &before, failure);
     let found = match environment(&before.facts) {
         Ok(found) => found.clone(),
-        Err(failure) => return Err(Failure { status: ExitStatus::Failed, ..failure }),
+        Err(failure) => return Err(in_vain(Failure { status: ExitStatus::Failed, ..failure })),
     };
     let plan = before.repairs();
     let agreed = agree(options, &plan)?;
     let agrees = |repair: &Repair| agreed.contains(&repair.because) || repair.safety == Safety::Safe;
-    let planned = Planned::new(&host, options, &before, agrees, &selection)?;
+    let planned = Planned::new(&host, options, &before, agrees, &selection).map_err(in_vain)?;
     for note in plan.notes.iter().chain(&planned.notes) {
         output::notice(note);
     }
@@ -53,13 +54,17 @@ pub(super) fn fix(
     if options.dry_run {
         return dry_run(host.as_ref(), options, &selection, &before, &plan, &planned, &command);
     }
+    let written = write(host.as_ref(), &found, changes).map_err(in_vain)?;
     if let Some(decision) = &planned.keep {
-        let file = decided::keep(host.as_ref(), &found, decision)?;
-        if !options.quiet && !decided::is_writable(host.as_ref(), &found) {
-            output::notice(&format!("the environment cannot be written by you, so the decision is kept in {}", file.display()));
+        match decided::keep(host.as_ref(), &found, decision) {
+            Ok(file) if !options.quiet && !decided::is_writable(host.as_ref(), &found) => {
+                output::notice(&format!("the environment cannot be written by you, so the decision is kept in {}", file.display()));
+            }
+            Ok(_) => {}
+            // What was written stays written, and is told.
+            Err(error) => output::notice(&format!("the decision could not be kept for you: {error:#}")),
         }
     }
-    let written = write(host.as_ref(), &found, changes)?;
 
     // Look again: what counts now is what the machine says now.
     let after = if changes.is_empty() {
@@ -84,22 +89,52 @@ pub(super) fn fix(
         if status != Some(0) {
             document.exit_status = ExitStatus::Failed;
         }
+        announce(options, &written);
         tell(host.as_ref(), options, &told, &document, changes, &written)?;
         return Ok(document.exit_status);
     }
-    let human = options.format.is_prose() || options.output.is_some();
-    if human {
+    announce(options, &written);
+    if options.format.is_prose() || options.output.is_some() {
         tell(host.as_ref(), options, &told, &document, changes, &written)?;
     }
     let request = Request::new(mode, command);
-    let launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started)?;
-    let status = run::start(host.as_ref(), options, &after.facts, &launch, true)?;
-    if !human {
-        document.launch = Some(launch_doc(&launch, Some(i32::from(status.code()))));
-        document.exit_status = status;
+    let planned_launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started);
+    let ended = planned_launch.and_then(|launch| {
+        let ended = run::start(host.as_ref(), options, &after.facts, &launch, true);
+        document.launch = Some(launch_doc(&launch, ended.as_ref().ok().map(|status| i32::from(status.code()))));
+        ended
+    });
+    // On a terminal the report came before the program; a file, and what is for programs, tells how it ended, too.
+    if !options.format.is_prose() || options.output.is_some() {
+        document.exit_status = ended.as_ref().map_or_else(|failure| failure.status, |status| *status);
         tell(host.as_ref(), options, &told, &document, changes, &written)?;
     }
-    Ok(status)
+    ended
+}
+
+/// Tells what was found although nothing could be repaired, with the status that says so. Gives the failure back.
+fn in_vain(host: &dyn Host, options: &Options, selection: &Selection, before: &Diagnosis, failure: Failure) -> Failure {
+    if failure.status != ExitStatus::Failed {
+        return failure;
+    }
+    let tell = || {
+        let mut document = before.document(host);
+        document.plan = before.repairs().document(&before.facts);
+        conclude(host, options, selection, &mut document)?;
+        document.exit_status = failure.status;
+        deliver(options, &render(host, options, &document)?)
+    };
+    match tell() {
+        Ok(()) => failure,
+        Err(other) => Failure { error: failure.error.context(format!("{:#}", other.error)), ..failure },
+    }
+}
+
+/// Says beside a report that has no place for it which files were changed.
+fn announce(options: &Options, written: &[Written]) {
+    for written in written.iter().filter(|_| !options.format.is_prose()) {
+        output::notice(&format!("{} was changed; its copy is {}", written.path.display(), written.backup.display()));
+    }
 }
 
 /// Asks about each repair that is not to be made without asking; gives the ids of those that the user agrees to.
@@ -107,17 +142,20 @@ fn agree(options: &Options, plan: &Plan) -> Result<Vec<String>, Failure> {
     let mut agreed: Vec<String> = Vec::new();
     let mut held = 0;
     for repair in plan.repairs.iter().filter(|repair| repair.safety == Safety::Confirm) {
-        let yes =
-            options.yes || (!options.dry_run && output::ask(&format!("{} [{}]", repair.text, repair.because))?.unwrap_or(false));
-        if yes {
-            agreed.push(repair.because.clone());
-        } else {
-            held += 1;
+        let answer = match (options.yes, options.dry_run) {
+            (true, _) => Some(true),
+            (false, true) => None,
+            (false, false) => output::ask(&format!("{} [{}]", repair.text, repair.because))?,
+        };
+        match answer {
+            Some(true) => agreed.push(repair.because.clone()),
+            Some(false) => {}
+            None => held += 1,
         }
     }
     if held > 0 && !options.quiet {
-        let changes = crate::report::text::plural(held, "change");
-        output::notice(&format!("{changes} held back because you were not asked: --yes makes them too"));
+        let (changes, them) = (crate::report::text::plural(held, "change"), if held == 1 { "it" } else { "them" });
+        output::notice(&format!("{changes} held back because you were not asked: --yes makes {them} too"));
     }
     Ok(agreed)
 }
@@ -172,7 +210,9 @@ impl Planned {
             if !writable {
                 remembered.edits.clear();
             }
-            if !writable || decided::is_kept(host.as_ref(), environment) {
+            // What cannot be read decides nothing.
+            let is_read = environment.file.value.is_some();
+            if is_read && (!writable || decided::is_kept(host.as_ref(), environment)) {
                 keep = memory::decision(&then.facts, recommendation, &identities);
             }
         }
@@ -297,9 +337,6 @@ fn tell(
 ) -> Result<(), Failure> {
     let report = render(host, options, after)?;
     if !options.format.is_prose() {
-        for written in written {
-            output::notice(&format!("{} was changed; its copy is {}", written.path.display(), written.backup.display()));
-        }
         return deliver(options, &report);
     }
     let mut text = String::new();
@@ -344,8 +381,18 @@ pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>
     wanted.skip.extend(others.map(|probe| (probe, "undo does not need it".to_owned())));
     let facts = collect(&context(&host, options), &wanted)?;
     let found = environment(&facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?;
+    let nothing = || anyhow::anyhow!("there is nothing to undo for {}", found.file.path.display());
+    if options.dry_run {
+        let mut text = String::new();
+        for (file, diff) in fix::preview_undo(host.as_ref(), scope(found))?.ok_or_else(nothing)? {
+            let is_done = if diff.is_empty() { ", which is as it was before the fix already" } else { "" };
+            text.push_str(&format!("{diff}Would be put back: {}{is_done}\n", file.display()));
+        }
+        deliver(options, &text)?;
+        return Ok(ExitStatus::Clean);
+    }
     match fix::undo(host.as_ref(), scope(found))? {
-        None => Err(anyhow::anyhow!("there is nothing to undo for {}", found.file.path.display()).into()),
+        None => Err(nothing().into()),
         Some(undone) => {
             let mut text = String::new();
             for file in &undone.files {

@@ -130,6 +130,11 @@ fn parse(text: &str) -> Result<Value, EditError> {
     }
     serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
+        let at = text.lines().nth(line.saturating_sub(1)).and_then(|text| text.get(column.saturating_sub(1)..)).unwrap_or("");
+        if ["NaN", "Infinity"].iter().any(|word| at.starts_with(word)) {
+            let message = "NaN and Infinity are no JSON, though casa_distro reads them: write a number".to_owned();
+            return EditError::NotJson { line, column, message };
+        }
         let message = error.to_string();
         let place = format!(" at line {line} column {column}");
         EditError::NotJson { line, column, message: message.strip_suffix(&place).unwrap_or(&message).to_owned() }

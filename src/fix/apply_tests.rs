@@ -495,3 +495,11 @@ mod random {
         }
     }
 }
+
+#[test]
+fn what_python_reads_and_json_does_not_have_is_named() {
+    for text in ["{\"a\": NaN}", "{\"a\":\n  Infinity}"] {
+        let error = apply(text, &[set("/b", json!(1))]).unwrap_err();
+        assert!(matches!(&error, EditError::NotJson { message, .. } if message.contains("NaN")), "{error}");
+    }
+}

@@ -186,6 +186,31 @@ fn publish(host: &dyn Host, steps: Vec<Step>) -> Result<(), FixError> {
 /// Puts back, byte for byte, what the last fix changed; `None` when nothing is left to undo. A content that somebody wrote after
 /// the fix is kept as a copy. `host` must be this machine.
 pub(crate) fn undo(host: &dyn Host, scope: Scope<'_>) -> Result<Option<Undone>, FixError> {
+    let Some((fix, left)) = last(host, scope)? else { return Ok(None) };
+    let files = put_back(host, &fix)?;
+    forget(host, &fix)?;
+    fix.files.iter().for_each(|file| write::remove(&file.copy));
+    Ok(Some(Undone { time: fix.time, files, left }))
+}
+
+/// What [`undo`] would do, as a unified diff for each file, empty where it is as before the fix already; `None` when there is
+/// nothing to undo. Touches nothing.
+pub(crate) fn preview_undo(host: &dyn Host, scope: Scope<'_>) -> Result<Option<Vec<(PathBuf, String)>>, FixError> {
+    let Some((fix, _)) = last(host, scope)? else { return Ok(None) };
+    let diff = |file: FixedFile| {
+        let Some(old) = read_if_there(host, &file.copy)? else {
+            return Err(FixError::CopyGone { path: file.path, copy: file.copy });
+        };
+        let now = read_if_there(host, &file.path)?.unwrap_or_default();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let diff = if now == old { String::new() } else { super::unified(&file.path, &text(&now), &text(&old)) };
+        Ok((file.path, diff))
+    };
+    fix.files.into_iter().map(diff).collect::<Result<_, _>>().map(Some)
+}
+
+/// The last fix, and how many there were before.
+fn last(host: &dyn Host, scope: Scope<'_>) -> Result<Option<(Fix, usize)>, FixError> {
     let (environment, user_file) = (scope.environment(host), scope.user_file(host));
     let mut fixes: Vec<Fix> = Vec::new();
     for (directory, _) in journal::directories([environment.as_deref(), user_file.as_deref()].into_iter().flatten()) {
@@ -197,11 +222,7 @@ pub(crate) fn undo(host: &dyn Host, scope: Scope<'_>) -> Result<Option<Undone>, 
         }
     }
     fixes.sort_by_key(|fix| fix.number);
-    let Some(fix) = fixes.pop() else { return Ok(None) };
-    let files = put_back(host, &fix)?;
-    forget(host, &fix)?;
-    fix.files.iter().for_each(|file| write::remove(&file.copy));
-    Ok(Some(Undone { time: fix.time, files, left: fixes.len() }))
+    Ok(fixes.pop().map(|fix| (fix, fixes.len())))
 }
 
 fn put_back(host: &dyn Host, fix: &Fix) -> Result<Vec<PutBack>, FixError> {

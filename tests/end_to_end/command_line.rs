@@ -121,3 +121,66 @@ fn a_checksum_is_compared_on_request_only() {
     let (asked, _) = patient.diagnose(["--no-graphics".as_ref(), "--checksum".as_ref(), environment.as_os_str()]);
     assert!(ids(&asked).contains(&"image-checksum"), "{:?}", ids(&asked));
 }
+
+#[test]
+fn a_dash_is_standard_output_and_every_command_writes_to_a_file() {
+    let patient = Patient::new();
+    let answer = patient.run(["record", "-o", "-"]);
+    answer.assert_status(0);
+    assert!(serde_json::from_str::<serde_json::Value>(&answer.stdout()).is_ok(), "{}", answer.all());
+    for words in [["completions", "bash"], ["man", "--verbose"]] {
+        let file = patient.home().join(words[0]);
+        let answer = patient.run([words[0], words[1], "-o", file.to_str().unwrap()]);
+        answer.assert_status(0);
+        assert!(answer.stdout().is_empty() && std::fs::metadata(&file).unwrap().len() > 1000, "{}", words[0]);
+    }
+}
+
+#[test]
+fn a_report_keeps_the_link_and_the_mode_of_the_file_that_it_replaces() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let patient = Patient::new();
+    let real = patient.file("real.json", "old");
+    let link = patient.home().join("link.json");
+    symlink("real.json", &link).unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+    patient.run(["list", "--format", "json", "-o", link.to_str().unwrap()]).assert_status(0);
+    assert_eq!(std::fs::read_link(&link).unwrap(), std::path::Path::new("real.json"));
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+    let answer = patient.run(["list", "-o", "/no/such/place"]);
+    answer.assert_status(3);
+    assert_eq!(answer.stderr(), "casa-doctor: cannot write /no/such/place: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn what_would_be_passed_over_is_refused_or_said() {
+    let patient = Patient::new();
+    let recording = patient.home().join("machine.json");
+    let recording = recording.to_str().unwrap();
+    patient.run(["record", "-o", recording]).assert_status(0);
+    for words in [["run", "--replay"], ["undo", "--replay"], ["record", "--replay"], ["list", "--write-baseline"]] {
+        let answer = patient.run([words[0], words[1], recording]);
+        answer.assert_status(2);
+        assert!(answer.stderr().contains(words[1]), "{}", answer.all());
+    }
+    patient.run(["--fix", "--write-baseline", "known.json"]).assert_status(2);
+    let answer = patient.run(["--replay", recording, "--fail-on", "never", "/some/environment"]);
+    answer.assert_status(0);
+    assert!(answer.stderr().contains("\"/some/environment\" was not looked at"), "{}", answer.all());
+}
+
+#[test]
+fn slips_of_the_keyboard_get_a_useful_answer() {
+    let patient = Patient::new();
+    for (words, told) in [
+        (&["mesure"][..], "or is the command \"measure\" meant?"),
+        (&["--timeout", "-1"], "expected more than 0 seconds"),
+        (&["explain", "x11"], "is a category, which is explained check by check: x11-access, x11-connection"),
+    ] {
+        let answer = patient.run(words);
+        assert!(matches!(answer.output.status.code(), Some(2 | 3)), "{}", answer.all());
+        assert!(answer.stderr().contains(told), "{}", answer.all());
+    }
+    assert!(!patient.run(["/some/place"]).stderr().contains("the command"));
+}

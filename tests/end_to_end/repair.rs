@@ -131,3 +131,90 @@ fn broken_json_is_never_overwritten() {
     assert_ne!(fixed.output.status.code(), Some(0), "{}", fixed.all());
     assert_eq!(fs::read(&file).unwrap(), before);
 }
+
+/// An environment with one illness that needs no question.
+fn with_removed_flag(patient: &Patient) -> (String, PathBuf) {
+    let healthy = crate::lab::healthy_configuration(lab().image().to_str().unwrap());
+    let sick = healthy.replace("\n}", ",\n    \"container_options\": [\"--softgl\"]\n}");
+    let environment = patient.environment("e", &sick);
+    (environment.to_str().unwrap().to_owned(), environment.join("conf/casa_distro.json"))
+}
+
+/// casa-doctor, started where PATH leads to nothing.
+fn without_path<'a>(patient: &Patient, words: impl IntoIterator<Item = &'a str>) -> std::process::Output {
+    let mut command = lab().command("/usr/bin/env", patient.home());
+    command.arg("PATH=/nowhere").arg(lab().program()).args(words).output().unwrap()
+}
+
+#[test]
+fn an_undo_that_is_only_tried_shows_the_diff_and_changes_nothing() {
+    let patient = Patient::new();
+    let (environment, file) = with_removed_flag(&patient);
+    let before = fs::read(&file).unwrap();
+    patient.run(["--fix", "--no-graphics", &environment]).assert_status(1);
+    let fixed = fs::read(&file).unwrap();
+    let tried = patient.run(["undo", "--dry-run", &environment]);
+    tried.assert_status(0);
+    assert!(tried.stdout().contains("+    \"container_options\": [\"--softgl\"]"), "{}", tried.all());
+    assert_eq!(fs::read(&file).unwrap(), fixed);
+    assert_eq!(backups(&file).len(), 1);
+    patient.run(["undo", &environment]).assert_status(0);
+    assert_eq!(fs::read(&file).unwrap(), before);
+    patient.run(["undo", "--dry-run", &environment]).assert_status(3);
+}
+
+#[test]
+fn a_report_in_a_file_tells_how_the_command_ended() {
+    let patient = Patient::new();
+    let (environment, _) = with_removed_flag(&patient);
+    let file = patient.home().join("report.json");
+    let read = || -> serde_json::Value { serde_json::from_slice(&fs::read(&file).unwrap()).unwrap() };
+    let report = file.to_str().unwrap();
+    let options = ["--fix", "--no-graphics", "--format", "json", "-o", report, &environment];
+    let answer = patient.run(options.into_iter().chain(["--", "sh", "-c", "echo mine; exit 9"]));
+    answer.assert_status(9);
+    assert_eq!(answer.stdout(), "mine\n");
+    assert_eq!(answer.stderr().matches("was changed; its copy is").count(), 1, "{}", answer.all());
+    assert_eq!((&read()["exit_status"], &read()["launch"]["exit_status"]), (&9.into(), &9.into()));
+
+    // The report is told even when there is no container to hand over to.
+    let output = without_path(&patient, options.into_iter().chain(["--", "true"]));
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(read()["exit_status"], 125);
+}
+
+#[test]
+fn what_cannot_be_written_is_told_with_the_report_and_nothing_else_is_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let patient = Patient::new();
+    let (environment, file) = with_removed_flag(&patient);
+    fs::set_permissions(file.parent().unwrap(), fs::Permissions::from_mode(0o555)).unwrap();
+    let before = fs::read(&file).unwrap();
+    let answer = patient.run(["--fix", "--no-graphics", "--format", "json", &environment]);
+    fs::set_permissions(file.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    answer.assert_status(3);
+    let document: serde_json::Value = serde_json::from_str(&answer.stdout()).unwrap();
+    assert!(ids(&document).contains(&"config-unknown-flag"), "{}", answer.all());
+    assert_eq!(document["exit_status"], 3);
+    assert!(answer.stderr().contains("no file was changed"), "{}", answer.all());
+    assert_eq!(fs::read(&file).unwrap(), before);
+    assert!(!patient.home().join(".local/state/casa-doctor").exists(), "a decision was kept although nothing was done");
+
+    // A configuration that cannot be read decides nothing either.
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("nowhere", &file).unwrap();
+    let answer = patient.run(["--fix", "--no-graphics", &environment]);
+    answer.assert_status(3);
+    assert!(!answer.stderr().contains("the decision is kept"), "{}", answer.all());
+    assert!(!patient.home().join(".local/state/casa-doctor").exists());
+}
+
+#[test]
+fn an_engine_beside_path_is_not_started_unasked() {
+    let patient = Patient::new();
+    let (environment, _) = with_removed_flag(&patient);
+    let output = without_path(&patient, ["--fix", "--no-graphics", "--format", "json", &environment]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(ids(&document).contains(&"engine-missing") && document["launch"].is_null(), "{document:#}");
+}

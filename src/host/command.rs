@@ -20,6 +20,23 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// Whether what a program has written to standard output so far is all that is wanted.
 pub(crate) type Enough = fn(&[u8]) -> bool;
 
+/// What a program reads on standard input when it is known, or nothing when its sender is gone: the program starts before.
+#[derive(Debug, Clone)]
+pub(crate) struct Later(Arc<Mutex<mpsc::Receiver<Vec<u8>>>>);
+
+impl Later {
+    /// The input, and who sends it.
+    pub(crate) fn new() -> (mpsc::Sender<Vec<u8>>, Self) {
+        let (sender, receiver) = mpsc::channel();
+        (sender, Self(Arc::new(Mutex::new(receiver))))
+    }
+
+    /// Waits for it.
+    fn wait(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).recv().unwrap_or_default()
+    }
+}
+
 /// A program to run: an argument vector, never a shell's line.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -35,6 +52,8 @@ pub(crate) struct Command {
     pub(crate) current_dir: Option<PathBuf>,
     /// What it reads on standard input; nothing when empty.
     pub(crate) stdin: Vec<u8>,
+    /// What it reads after that.
+    pub(crate) later: Option<Later>,
     /// How long it may take.
     pub(crate) limit: Duration,
     /// How many bytes of standard output, and of standard error, are kept. What exceeds them is read and thrown away.
@@ -53,6 +72,7 @@ impl Command {
             clear_env: false,
             current_dir: None,
             stdin: Vec::new(),
+            later: None,
             limit,
             output_limit: 256 * 1024,
             enough: None,
@@ -185,15 +205,21 @@ impl ProcessTree {
         if let Some(directory) = &command.current_dir {
             std_command.current_dir(directory);
         }
-        std_command.stdin(if command.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+        let has_input = !command.stdin.is_empty() || command.later.is_some();
+        std_command.stdin(if has_input { Stdio::piped() } else { Stdio::null() });
         std_command.stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut std_command, 0);
         let mut child = std_command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            let input = command.stdin.clone();
+            let (input, later) = (command.stdin.clone(), command.later.clone());
             // A program that does not read all of its input is not an error of ours.
-            thread::spawn(move || drop(stdin.write_all(&input)));
+            thread::spawn(move || {
+                drop(stdin.write_all(&input));
+                if let Some(later) = later {
+                    drop(stdin.write_all(&later.wait()));
+                }
+            });
         }
         let (tell, news) = mpsc::channel();
         let enough = command.enough.map(|enough| (enough, tell.clone()));

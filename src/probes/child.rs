@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::host::{Command, CommandEnd, CommandOutput};
+use crate::host::{Command, CommandEnd, CommandOutput, Later};
 use crate::probes::Context;
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -48,7 +48,7 @@ pub(crate) fn run<T: DeserializeOwned>(
     args: &[OsString],
     env: &[(OsString, Option<OsString>)],
 ) -> ChildRun<T> {
-    match start(context, probe, args, env) {
+    match start(context, probe, args, env, None) {
         Ok(output) => read(&output, context),
         Err(reason) => not_started(reason),
     }
@@ -73,26 +73,35 @@ impl Answer {
     }
 }
 
-/// Runs several tests in one child. Gives the answers that arrived, however the child ended, and what it wrote to standard error.
+/// Runs several tests in one child, which reads `input`. Gives the answers that arrived, however the child ended, and what it wrote to
+/// standard error.
 pub(crate) fn run_several(
     context: &Context,
     probe: &str,
     tests: &[OsString],
     env: &[(OsString, Option<OsString>)],
+    input: Option<Later>,
 ) -> (Vec<Answer>, Vec<String>) {
-    let Ok(output) = start(context, probe, tests, env) else { return (Vec::new(), Vec::new()) };
+    let Ok(output) = start(context, probe, tests, env, input) else { return (Vec::new(), Vec::new()) };
     let lines = output.stdout.split(|byte| *byte == b'\n');
     (lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), stderr::lines(&output.stderr))
 }
 
 /// Starts the child half and waits for its end. The error says why it was not started.
-fn start(context: &Context, probe: &str, args: &[OsString], env: &[(OsString, Option<OsString>)]) -> Result<CommandOutput, String> {
+fn start(
+    context: &Context,
+    probe: &str,
+    args: &[OsString],
+    env: &[(OsString, Option<OsString>)],
+    input: Option<Later>,
+) -> Result<CommandOutput, String> {
     if cfg!(not(unix)) {
         return Err("probes in a child process exist on Unix systems only".to_owned());
     }
     let program = context.host.own_program().map_err(|error| format!("the path of our own program is not known: {error}"))?;
     let mut command = Command::new(program, context.limit).arg(SUBCOMMAND).arg(probe).args(args);
     command.env = env.to_vec();
+    command.later = input;
     command.output_limit = OUTPUT_LIMIT;
     command.enough = Some(has_result);
     Ok(context.host.run(&command))

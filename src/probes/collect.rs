@@ -1,5 +1,6 @@
 //! Running the probes side by side, each with its limit, so that no one of them can hold up or bring down the others.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -9,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeId, ProbeRun};
 
+use super::graphics::Seen;
 use super::{
     Context, engines, environment, gpu, graphics, image, machine, manifests, session, soma_workflow, ssh_agent, ssh_setup, storage,
     virtualbox, windows, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
+use crate::host::Later;
 use crate::redact::hide_secrets;
 
 /// How long after its own limit a probe may still answer before it is abandoned. A probe keeps its limit itself; this is for
@@ -77,9 +80,10 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
     let (refusal_sender, refusal) = mpsc::channel::<LocateError>();
     let mut starter = Starter { context, request, sender, pending: Vec::new() };
 
-    // First what takes longest: the graphics drivers, which wait for the X server's answer; in a launch, the cards.
-    let (held, display) = starter.start_display();
+    // First what takes longest: the graphics drivers, then the X server's answer, which they wait for; in a launch, the cards.
+    let (tell, display) = mpsc::channel();
     starter.start_graphics(display);
+    let held = starter.start_display(tell);
     starter.start_cards();
     starter.start(ProbeId::Machine, |context| {
         let facts = machine::probe(context);
@@ -248,16 +252,15 @@ impl Starter<'_> {
         container_type
     }
 
-    /// The X server. Gives the connection that is to be held, and what the probe means for those that need a display.
-    fn start_display(&mut self) -> (mpsc::Receiver<x11::Held>, mpsc::Receiver<Display>) {
+    /// The X server. Gives the connection that is to be held, and tells what it means for those that need a display.
+    fn start_display(&mut self, tell: Sender<Display>) -> mpsc::Receiver<x11::Held> {
         let (hold, held) = mpsc::channel();
-        let (tell, display) = mpsc::channel();
         self.pending.push((ProbeId::X11, 1));
         if let Some(reason) = self.request.skipped(ProbeId::X11) {
             // Nobody may wait for it.
             let _ = tell.send(Display::Skipped(reason.clone()));
             send(&self.sender, ProbeId::X11, skipped(reason));
-            return (held, display);
+            return held;
         }
         let (context, sender) = (self.context.clone(), self.sender.clone());
         thread::spawn(move || {
@@ -271,7 +274,7 @@ impl Starter<'_> {
                 Done::answered(Box::new(move |all| all.x11 = Some(facts)))
             });
         });
-        (held, display)
+        held
     }
 
     /// The tests that load graphics drivers: all in one process where the X server answers at once, as it does on a healthy machine.
@@ -296,7 +299,7 @@ impl Starter<'_> {
             return;
         }
         let graphics = Graphics { context: self.context.clone(), sender: self.sender.clone() };
-        thread::spawn(move || graphics.look(&display, on_display, without));
+        thread::spawn(move || graphics.look(display, on_display, without));
     }
 
     /// Waits for the answers.
@@ -414,22 +417,41 @@ struct Graphics {
 }
 
 impl Graphics {
-    fn look(self, display: &mpsc::Receiver<Display>, on_display: Vec<ProbeId>, without: Vec<ProbeId>) {
+    /// All in one process, which loads a driver while the X server is still asked. It goes on to the display where the server
+    /// answers at once and lets programs in with the cookie that they send anyway; else there is a second process for the display.
+    fn look(self, display: mpsc::Receiver<Display>, on_display: Vec<ProbeId>, without: Vec<ProbeId>) {
         let started = Instant::now();
-        match display.recv_timeout(SOON) {
-            Err(RecvTimeoutError::Timeout) => {
-                let others = self.clone();
-                thread::spawn(move || others.run(&without, None, started));
-                let display = display.recv().unwrap_or(Display::Unknown);
-                let usable = self.usable(&display, on_display);
-                self.run(&usable, display.authority(), Instant::now());
+        let (begun, when) = Later::new();
+        let all = [without.as_slice(), &on_display].concat();
+        let together = {
+            let (context, all) = (self.context.clone(), all.clone());
+            thread::spawn(move || graphics::probe_together(&context, &all, None, when))
+        };
+        let soon = display.recv_timeout(SOON);
+        let as_programs_do = soon.as_ref().ok().filter(|display| self.lets_programs_in(display)).map(Display::authority);
+        let (tests, authority) = match as_programs_do {
+            Some(authority) => {
+                graphics::may_draw(&begun);
+                (all, authority)
             }
-            answer => {
-                let display = answer.unwrap_or(Display::Unknown);
-                let all = [self.usable(&display, on_display), without].concat();
-                self.run(&all, display.authority(), started);
+            None => {
+                drop(begun);
+                let graphics = self.clone();
+                thread::spawn(move || {
+                    let known = if let Err(RecvTimeoutError::Timeout) = soon { display.recv().ok() } else { soon.ok() };
+                    let display = known.unwrap_or(Display::Unknown);
+                    graphics.run(&graphics.usable(&display, on_display), display.authority(), Instant::now());
+                });
+                (without, None)
             }
-        }
+        };
+        self.answer(&tests, together.join().unwrap_or_default(), authority, started);
+    }
+
+    /// Whether the server lets programs in that know nothing but their environment.
+    fn lets_programs_in(&self, display: &Display) -> bool {
+        let usual = || x11::authority_of_programs(self.context.host.as_ref());
+        matches!(display, Display::Usable { authority } if authority.is_none() || *authority == usual())
     }
 
     /// The tests that this display allows; the others are skipped.
@@ -447,9 +469,17 @@ impl Graphics {
 
     /// Makes the tests together, and each alone that is not answered by that. The limit counts from `started`.
     fn run(&self, tests: &[ProbeId], authority: Option<PathBuf>, started: Instant) {
-        let mut answered = graphics::probe_together(&self.context, tests, authority.as_deref());
+        let (now, when) = Later::new();
+        graphics::may_draw(&now);
+        let known = graphics::probe_together(&self.context, tests, authority.as_deref(), when);
+        drop(now);
+        self.answer(tests, known, authority, started);
+    }
+
+    /// Tells what is known, and makes every other test alone.
+    fn answer(&self, tests: &[ProbeId], mut known: BTreeMap<ProbeId, Seen>, authority: Option<PathBuf>, started: Instant) {
         for &test in tests {
-            let seen = answered.remove(&test);
+            let seen = known.remove(&test);
             let Self { mut context, sender } = self.clone();
             let authority = authority.clone();
             let work = move || {

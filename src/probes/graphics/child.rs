@@ -38,8 +38,10 @@ pub(crate) use drivers::{egl_device, egl_surfaceless, egl_x11, glx, together};
 
 #[cfg(not(target_vendor = "apple"))]
 mod drivers {
+    use std::io::Read;
+
     use super::super::draw::Wish;
-    use super::super::{MESH, egl, glx, together};
+    use super::super::{MAY_DRAW, MESH, egl, glx, together};
     use super::{GlResult, OsString, Trail};
 
     /// What the arguments of a child ask for.
@@ -51,8 +53,14 @@ mod drivers {
     pub(crate) fn together(trail: &'static Trail, tests: &[OsString]) {
         match tests {
             [main, other, mesh] if mesh == MESH => together::measure(trail, main, other),
-            _ => together::run(trail, tests),
+            _ => together::run(trail, tests, may_draw),
         }
+    }
+
+    /// Waits for the word of the parent. None comes where there is no display, or where it is not opened with our variables.
+    fn may_draw() -> bool {
+        let mut word = Vec::new();
+        std::io::stdin().read_to_end(&mut word).is_ok() && word == MAY_DRAW
     }
 
     /// The child of [`super::super::probe_glx`].

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "OpenGL is called through function pointers of the driver")]
 
 use std::ffi::{CStr, c_void};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use casa_doctor_checks::facts::{Draw, GlContext, GlError};
@@ -96,18 +96,31 @@ fn once(context: &GlContext) -> Option<Arc<OnceLock<Option<Draw>>>> {
     Some(drawn)
 }
 
-/// Set when a driver has been loaded and has a context, or when none will be.
-static DRIVER_IS_UP: OnceLock<()> = OnceLock::new();
+/// How many tests of this process have a driver loaded and a context, or will have none.
+static DRIVERS: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// Lets [`wait_for_a_driver`] come back.
-pub(super) fn a_driver_is_up() {
-    // Once is enough.
-    let _ = DRIVER_IS_UP.set(());
+/// One more test has its driver up.
+fn a_driver_is_up() {
+    set_drivers(|count| count + 1);
 }
 
-/// Waits until a test in another thread has a driver up.
-pub(super) fn wait_for_a_driver() {
-    DRIVER_IS_UP.wait();
+/// At least so many have: told at the end of a test, which may have failed before.
+pub(super) fn drivers_are_up(least: u32) {
+    set_drivers(|count| count.max(least));
+}
+
+fn set_drivers(change: impl Fn(u32) -> u32) {
+    let (count, changed) = &DRIVERS;
+    let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+    *count = change(*count);
+    changed.notify_all();
+}
+
+/// Waits until so many tests in other threads have a driver up.
+pub(super) fn wait_for_drivers(least: u32) {
+    let (count, changed) = &DRIVERS;
+    let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(changed.wait_while(count, |count| *count < least).unwrap_or_else(PoisonError::into_inner));
 }
 
 /// Set when no other test is at work in this process.

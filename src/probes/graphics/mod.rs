@@ -29,6 +29,7 @@ mod xlib;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use casa_doctor_checks::facts::{ChildEnd, ChildRun, Draw, Facts, GlContext, GlProbe, NvmlProbe, ProbeId, VulkanProbe};
@@ -36,7 +37,7 @@ use casa_doctor_checks::renderer::{RendererClass, classify};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::host::Host;
+use crate::host::{Host, Later};
 use crate::probes::{Context, child as children};
 
 /// The argument that makes a child draw the mesh after the triangle.
@@ -147,9 +148,25 @@ pub(crate) fn probe_nvml(context: &Context) -> NvmlProbe {
     children::run(context, NVML_PROBE, &[], &[])
 }
 
+/// The word that lets [`probe_together`] draw on the display.
+const MAY_DRAW: &[u8] = b"draw";
+
+/// Lets tests that were started with a [`Later`] draw on the display.
+pub(crate) fn may_draw(tests: &Sender<Vec<u8>>) {
+    // They may have ended already.
+    let _ = tests.send(MAY_DRAW.to_vec());
+}
+
 /// Several tests in one process, which costs much less than one process for each. Gives the answers that leave no question open;
 /// any other test is to be asked alone, so that nothing that went wrong is ever blamed on its neighbour.
-pub(crate) fn probe_together(context: &Context, tests: &[ProbeId], authority: Option<&Path>) -> BTreeMap<ProbeId, Seen> {
+///
+/// `when` is what those on the display wait for: [`may_draw`], or the end of the sender, after which they are not made.
+pub(crate) fn probe_together(
+    context: &Context,
+    tests: &[ProbeId],
+    authority: Option<&Path>,
+    when: Later,
+) -> BTreeMap<ProbeId, Seen> {
     if tests.len() < 2 || !SUPPORTED {
         return BTreeMap::new();
     }
@@ -157,7 +174,7 @@ pub(crate) fn probe_together(context: &Context, tests: &[ProbeId], authority: Op
     let part = Context { host: context.host.clone(), limit: context.limit / TOGETHER_PART };
     let mut variables = set(&[&NO_TRACES[..], &NO_LAYERS]);
     variables.extend(authority_variable(authority));
-    let (answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables);
+    let (answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables, Some(when));
     let known = |answer: children::Answer| {
         let test = *tests.iter().find(|test| name(**test) == answer.test)?;
         let seen = match test {
@@ -207,7 +224,7 @@ pub(crate) fn measure_together(context: &Context, [main, other]: [Interface; 2],
     variables.extend(authority_variable(authority));
     let names = [main.word(), other.word(), MESH].map(OsString::from);
     let part = Context { host: context.host.clone(), limit: context.limit / MEASURE_PART };
-    let (mut answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables);
+    let (mut answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables, None);
     [main, other].map(|interface| {
         let at = answers.iter().position(|answer| answer.test == interface.word())?;
         answers.swap_remove(at).into_run(&stderr).filter(drew)

@@ -53,6 +53,13 @@ fn a_healthy_machine_answers_without_a_second_run() {
 
 const ALL: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglSurfaceless, ProbeId::EglDevice, ProbeId::Vulkan];
 
+/// The tests in one process, which may draw on the display at once.
+fn together(context: &Context, tests: &[ProbeId]) -> BTreeMap<ProbeId, Seen> {
+    let (word, when) = Later::new();
+    may_draw(&word);
+    probe_together(context, tests, None, when)
+}
+
 /// The facts of a test that do not change from run to run.
 fn told(seen: &Seen) -> String {
     let mut seen = seen.clone();
@@ -74,10 +81,10 @@ fn told(seen: &Seen) -> String {
 fn tests_in_one_process_tell_what_each_tells_alone() {
     let server = Xvfb::start(&[]);
     let context = on(&server, None).context(ENOUGH);
-    let together = probe_together(&context, &ALL, None);
-    assert_eq!(together.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from(ALL), "{together:#?}");
+    let seen = together(&context, &ALL);
+    assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from(ALL), "{seen:#?}");
     for test in ALL {
-        assert_eq!(told(&together[&test]), told(&probe_alone(&context, test, None)), "{test:?}");
+        assert_eq!(told(&seen[&test]), told(&probe_alone(&context, test, None)), "{test:?}");
     }
 }
 
@@ -85,20 +92,40 @@ fn tests_in_one_process_tell_what_each_tells_alone() {
 fn what_goes_wrong_in_company_is_left_to_be_asked_alone() {
     let server = Xvfb::start(&[]);
     let crash = Vendor::new("casadoctortogether", "__builtin_trap();");
-    let together = probe_together(&on(&server, Some(&crash)).context(ENOUGH), &ALL, None);
-    assert!(together.is_empty(), "nothing is believed of a process that died before the first answer: {together:#?}");
+    let seen = together(&on(&server, Some(&crash)).context(ENOUGH), &ALL);
+    let of_the_display = [ProbeId::Glx, ProbeId::EglX11].map(|test| seen.contains_key(&test));
+    assert_eq!(of_the_display, [false, false], "nothing but whole answers is believed of a process that died: {seen:#?}");
 
     let mut host = on(&server, None);
     host.env.push(("EGL_PLATFORM".into(), "none".into()));
     host.env.push(("__EGL_VENDOR_LIBRARY_FILENAMES".into(), "/nowhere".into()));
-    let together = probe_together(&host.context(ENOUGH), &ALL, None);
-    assert_eq!(together.keys().copied().collect::<Vec<_>>(), [ProbeId::Glx, ProbeId::Vulkan], "{together:#?}");
+    let seen = together(&host.context(ENOUGH), &ALL);
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [ProbeId::Glx, ProbeId::Vulkan], "{seen:#?}");
+}
+
+#[test]
+fn the_display_is_not_drawn_on_before_the_word_comes() {
+    let server = Xvfb::start(&[]);
+    let context = on(&server, None).context(ENOUGH);
+    let (word, when) = Later::new();
+    drop(word);
+    let seen = probe_together(&context, &ALL, None, when);
+    assert_eq!(seen.into_keys().collect::<Vec<_>>(), [ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan]);
+
+    let (word, when) = Later::new();
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        may_draw(&word);
+    });
+    let seen = probe_together(&context, &ALL, None, when);
+    late.join().unwrap();
+    assert_eq!(seen.into_keys().collect::<BTreeSet<_>>(), BTreeSet::from(ALL));
 }
 
 #[test]
 fn one_test_gains_nothing_from_company() {
     let server = Xvfb::start(&[]);
-    assert!(probe_together(&on(&server, None).context(ENOUGH), &[ProbeId::Glx], None).is_empty());
+    assert!(together(&on(&server, None).context(ENOUGH), &[ProbeId::Glx]).is_empty());
 }
 
 #[test]

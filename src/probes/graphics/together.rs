@@ -2,6 +2,7 @@
 //! once instead of five times. The parent believes only answers that leave no question open and asks every other test again alone.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Instant;
 
@@ -16,12 +17,12 @@ use crate::probes::child::Trail;
 pub(super) fn measure(trail: &'static Trail, main: &OsStr, other: &OsStr) {
     thread::scope(|scope| {
         scope.spawn(|| {
-            draw::wait_for_a_driver();
+            draw::wait_for_drivers(1);
             run_one(trail, other, Wish::Triangle);
             draw::it_is_quiet();
         });
         run_one(trail, main, Wish::MeshWhenQuiet);
-        draw::a_driver_is_up();
+        draw::drivers_are_up(1);
     });
 }
 
@@ -40,31 +41,41 @@ type Test = fn(&'static Trail, Wish) -> GlResult;
 const TESTS: &[(&str, Test)] =
     &[("glx", glx::probe), ("egl-x11", egl::x11), ("egl-surfaceless", egl::surfaceless), ("egl-device", egl::devices)];
 
-/// Runs the named tests and answers each. Those without a display have a thread of their own, which begins when the first driver
-/// is up: what a driver sets up for the whole process is not always safe from two threads, what it does afterwards must be.
-pub(super) fn run(trail: &'static Trail, tests: &[OsString]) {
+/// Runs the named tests and answers each. The display is drawn on when `may_draw` comes back and allows it.
+///
+/// What a driver sets up for the whole process is not always safe from two threads; what it does afterwards must be. Hence one
+/// driver after the other: the one that needs no display first, since it need not wait for the parent, then the display's. Of the
+/// rest that comes first which need not wait for the drawing of another thread.
+pub(super) fn run(trail: &'static Trail, tests: &[OsString], may_draw: impl FnOnce() -> bool + Send) {
     let is_wanted = |name: &str| tests.iter().any(|test| test == name);
     let run_if_wanted = |name: &str| {
         if is_wanted(name) {
             run_one(trail, OsStr::new(name), Wish::Triangle);
         }
     };
+    let has_display = OnceLock::new();
     thread::scope(|scope| {
         scope.spawn(|| {
-            draw::wait_for_a_driver();
-            // First what does not wait for the drawing of the other thread.
+            let has_display = has_display.get_or_init(may_draw);
+            draw::wait_for_drivers(1);
+            if *has_display {
+                run_if_wanted("glx");
+            }
+            draw::drivers_are_up(2);
+        });
+        scope.spawn(|| {
+            draw::wait_for_drivers(2);
             if is_wanted("vulkan") {
                 tell(trail, "vulkan", || vulkan::probe(trail));
             }
-            run_if_wanted("egl-surfaceless");
+            // Not in the thread of GLX: one that has a context of GLX cannot make one of EGL current (libglvnd).
+            if has_display.get() == Some(&true) {
+                run_if_wanted("egl-x11");
+            }
             run_if_wanted("egl-device");
         });
-        run_if_wanted("glx");
-        if is_wanted("egl-x11") {
-            // A thread that has a context of GLX cannot make one of EGL current (libglvnd).
-            drop(scope.spawn(|| run_if_wanted("egl-x11")).join());
-        }
-        draw::a_driver_is_up();
+        run_if_wanted("egl-surfaceless");
+        draw::drivers_are_up(1);
     });
 }
 

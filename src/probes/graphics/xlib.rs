@@ -14,15 +14,16 @@ use crate::probes::child::{Trail, trail};
 /// What glutin wants to be called back with when the server reports an error: display and event.
 pub(super) type Hook = Box<dyn Fn(*mut c_void, *mut c_void) -> bool + Send + Sync>;
 
-/// Numbers of an error event that arrived.
+/// Numbers of an error event that arrived, with the address of the display that it came from.
 #[derive(Debug, Clone, Copy)]
 struct Arrived {
+    display: usize,
     code: u8,
     request: u8,
     minor: u8,
 }
 
-/// Errors that arrived since the last [`Connection::sync`]. Xlib's handlers belong to the process, so this does, too.
+/// Errors that arrived since the last [`Connection::sync`] of their display. Xlib's handlers belong to the process, so this does, too.
 static ARRIVED: Mutex<Vec<Arrived>> = Mutex::new(Vec::new());
 static HOOKS: Mutex<Vec<Hook>> = Mutex::new(Vec::new());
 
@@ -45,8 +46,10 @@ impl Connection {
     pub(super) fn open(trail: &Trail) -> Result<Self, GlError> {
         trail.at("dlopen libX11.so.6");
         let xlib = Xlib::open().map_err(|error| failed("dlopen libX11.so.6", error))?;
-        // SAFETY: the handlers are functions that live as long as the process, and nothing else uses Xlib yet.
+        // SAFETY: the handlers are functions that live as long as the process. Tests in two threads have a display each; what their
+        // displays share is locked from the first call on, which an Xlib before 1.8 does when it is told so.
         unsafe {
+            (xlib.XInitThreads)();
             (xlib.XSetErrorHandler)(Some(on_error));
             (xlib.XSetIOErrorHandler)(Some(on_io_error));
         }
@@ -60,12 +63,17 @@ impl Connection {
         Ok(Self { xlib, display, screen })
     }
 
-    /// Waits until the server has dealt with everything, and tells the first error that arrived since the last time.
+    /// Waits until the server has dealt with everything, and tells the first error of this display that arrived since the last time.
     pub(super) fn sync(&self) -> Option<String> {
         // SAFETY: the display is open.
         unsafe { (self.xlib.XSync)(self.display.as_ptr(), 0) };
-        let arrived = std::mem::take(&mut *ARRIVED.lock().unwrap_or_else(PoisonError::into_inner));
-        arrived.first().map(|error| self.describe(*error))
+        let mut first = None;
+        ARRIVED.lock().unwrap_or_else(PoisonError::into_inner).retain(|error| {
+            let is_ours = error.display == self.display.addr().get();
+            first = first.or(is_ours.then_some(*error));
+            !is_ours
+        });
+        first.map(|error| self.describe(error))
     }
 
     /// The error in Xlib's words, with the name of the GLX request that it answers.
@@ -128,7 +136,7 @@ fn glx_request(minor: u8) -> &'static str {
 unsafe extern "C" fn on_error(display: *mut Display, event: *mut XErrorEvent) -> c_int {
     // SAFETY: Xlib calls this with an event that lives during the call.
     let Some(error) = (unsafe { event.as_ref() }) else { return 0 };
-    let arrived = Arrived { code: error.error_code, request: error.request_code, minor: error.minor_code };
+    let arrived = Arrived { display: display.addr(), code: error.error_code, request: error.request_code, minor: error.minor_code };
     ARRIVED.lock().unwrap_or_else(PoisonError::into_inner).push(arrived);
     for hook in &*HOOKS.lock().unwrap_or_else(PoisonError::into_inner) {
         hook(display.cast(), event.cast());

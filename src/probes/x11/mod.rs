@@ -14,7 +14,7 @@ mod server;
 mod timed;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Connection, Reach, X11};
@@ -69,6 +69,12 @@ pub(crate) fn probe(context: &Context) -> (X11, Option<Held>) {
     facts.cookies = found.cookies;
     facts.display = Some(display);
     (facts, found.held.map(|connection| Held { _connection: connection }))
+}
+
+/// The file whose cookie programs send (libXau, `XauFileName`).
+pub(super) fn authority_of_programs(host: &dyn Host) -> Option<PathBuf> {
+    let named = host.env("XAUTHORITY").map(PathBuf::from);
+    named.or_else(|| host.env("HOME").map(|home| Path::new(&home).join(".Xauthority")))
 }
 
 /// The displays whose sockets stand in the usual directory, by number.

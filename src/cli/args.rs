@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -177,6 +177,9 @@ pub(crate) struct Options {
     /// Limit of the whole run
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
+    /// When the run began.
+    #[arg(skip = Instant::now())]
+    pub(crate) began: Instant,
     /// Limit of each probe
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, default_value = "4")]
     pub(crate) probe_timeout: Duration,
@@ -222,6 +225,13 @@ pub(crate) struct Options {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
+}
+
+impl Options {
+    /// When the whole run must be over.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timeout.map(|limit| self.began + limit)
+    }
 }
 
 /// Renderings of the report.

@@ -261,7 +261,7 @@ pub(super) fn request(options: &Options, env: Option<OsString>, selection: &Sele
         environment: env,
         skip,
         thorough: false,
-        deadline: options.timeout.map(|limit| Instant::now() + limit),
+        deadline: options.deadline(),
         tell: (!options.quiet).then_some(tell_waiting as fn(&[ProbeId], usize)),
     }
 }

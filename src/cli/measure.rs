@@ -89,7 +89,7 @@ fn measured(host: &Arc<dyn Host>, planned: &dyn Host, options: &Options, facts: 
     let plan = environment.map(|environment| move |request: &Request| run::plan(planned, environment, facts, request));
     let wish = Wish {
         limit: options.measure_timeout,
-        deadline: options.timeout.map(|limit| std::time::Instant::now() + limit),
+        deadline: options.deadline(),
         all_modes: options.all_modes,
         plan: plan.as_ref().map(|plan| plan as &Planner<'_>),
         tell: &|progress| {
@@ -116,7 +116,8 @@ fn tell(progress: &Progress<'_>) {
             output::notice(&in_words(one));
         }
         Progress::NotTried(one) => {
-            output::notice(&format!("OpenGL mode \"{}\" is not tried: {}", one.opengl.word(), one.reason));
+            output::progress_done();
+            output::notice(&format!("OpenGL mode \"{}\" is not tried out: {}", one.opengl.word(), one.reason));
         }
     }
 }

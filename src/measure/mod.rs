@@ -83,30 +83,53 @@ pub(crate) fn measure(host: &Arc<dyn Host>, facts: &Facts, wish: &Wish<'_>) -> R
     let of = wanted.len();
     // Nothing else is at work meanwhile: a speed that was measured beside another one would be wrong.
     if let Some(display) = display(facts) {
+        let (limit, is_short) = limit(wish);
         // Its libraries are on its own disk: what takes half of the time that a container may take hangs.
-        let limit = left(wish).map_or(wish.limit, |left| left.min(wish.limit)) / 2;
-        let machine = measure_host(Arc::clone(host), authority(facts).as_deref(), limit, display);
-        (wish.tell)(Progress::Measured(&machine));
-        all.measured.push(machine);
+        let machine = measure_host(Arc::clone(host), authority(facts).as_deref(), limit / 2, display);
+        if let Some(machine) = in_time(machine, is_short) {
+            (wish.tell)(Progress::Measured(&machine));
+            all.measured.push(machine);
+        }
     }
     for (index, opengl) in (1..).zip(wanted) {
-        let left = left(wish);
-        if left.is_some_and(|left| left.is_zero()) {
-            all.not_tried.push(NotTried { opengl, reason: "the time of --timeout was over".to_owned() });
-            continue;
+        let (limit, is_short) = limit(wish);
+        let one = if limit.is_zero() {
+            Err("the time of --timeout was over")
+        } else {
+            (wish.tell)(Progress::Starts(opengl, index, of));
+            let one = measure_mode(host.as_ref(), facts, wish, opengl, limit)?;
+            in_time(one, is_short).ok_or("the time of --timeout was over before it had answered")
+        };
+        match one {
+            Ok(one) => {
+                (wish.tell)(Progress::Measured(&one));
+                all.measured.push(one);
+            }
+            Err(reason) => {
+                let one = NotTried { opengl, reason: reason.to_owned() };
+                (wish.tell)(Progress::NotTried(&one));
+                all.unfinished.push(one);
+            }
         }
-        (wish.tell)(Progress::Starts(opengl, index, of));
-        let limit = left.map_or(wish.limit, |left| left.min(wish.limit));
-        let one = measure_mode(host.as_ref(), facts, wish, opengl, limit)?;
-        (wish.tell)(Progress::Measured(&one));
-        all.measured.push(one);
     }
     Ok(all)
 }
 
-/// What is left of the time for everything.
-fn left(wish: &Wish<'_>) -> Option<Duration> {
-    wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+/// How long what comes next may take, and whether that is less than it would get if the whole run had no limit.
+fn limit(wish: &Wish<'_>) -> (Duration, bool) {
+    let left = wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    match left.filter(|left| *left < wish.limit) {
+        Some(left) => (left, true),
+        None => (wish.limit, false),
+    }
+}
+
+/// A measurement, unless it was the limit of the whole run that ended it: who was given too little time does not hang.
+fn in_time(mut one: Measurement, is_short: bool) -> Option<Measurement> {
+    if is_short {
+        one.others.retain(|other| other.outcome != MeasurementOutcome::TimedOut);
+    }
+    (!is_short || one.outcome != MeasurementOutcome::TimedOut).then_some(one)
 }
 
 /// The file with the cookie that let us in.

@@ -150,6 +150,49 @@ fn a_container_that_does_not_start_is_told_for_each_mode() {
 }
 
 #[test]
+fn who_is_stopped_by_the_limit_of_the_whole_run_does_not_hang() {
+    let hung = || judged(run(ChildEnd::TimedOut { limit_ms: 500 }, None));
+    assert_eq!(in_time(hung(), true), None);
+    assert_eq!(in_time(hung(), false).map(|one| one.outcome), Some(MeasurementOutcome::TimedOut), "its own limit is a hang");
+    let partly = || {
+        let other = Probed { interface: Interface::EglX11, after_ms: 0, run: run(ChildEnd::TimedOut { limit_ms: 500 }, None) };
+        let main = Probed { interface: Interface::Glx, after_ms: 0, run: drawn(0, Some(mesh(0))) };
+        judge(Place::Image, OpenGl::Container, &Look { main, others: vec![other] }, Times { began: 0 })
+    };
+    assert_eq!(in_time(partly(), true).map(|one| (one.outcome, one.others)), Some((MeasurementOutcome::Works, Vec::new())));
+    assert_eq!(in_time(partly(), false).map(|one| one.others.len()), Some(1));
+
+    let wish = |left: Option<Duration>| Wish {
+        limit: Duration::from_secs(5),
+        deadline: left.map(|left| Instant::now() + left),
+        all_modes: false,
+        plan: None,
+        tell: &|_| (),
+    };
+    assert_eq!(limit(&wish(None)), (Duration::from_secs(5), false));
+    assert_eq!(limit(&wish(Some(Duration::from_secs(60)))), (Duration::from_secs(5), false));
+    let (short, is_short) = limit(&wish(Some(Duration::from_secs(2))));
+    assert!(is_short && short <= Duration::from_secs(2));
+}
+
+#[test]
+fn modes_for_which_no_time_is_left_may_work_all_the_same() {
+    let told = std::cell::RefCell::new(Vec::new());
+    let wish = Wish {
+        limit: Duration::from_secs(5),
+        deadline: Some(Instant::now()),
+        all_modes: true,
+        plan: Some(&|_| panic!("nothing may be started")),
+        tell: &|progress| told.borrow_mut().push(format!("{progress:?}")),
+    };
+    let host: Arc<dyn Host> = Arc::new(LiveHost);
+    let measured = measure(&host, &facts(Connection::Malformed { reason: "no number".into() }), &wish).unwrap();
+    assert_eq!(measured.unfinished.iter().map(|one| one.opengl).collect::<Vec<_>>(), MODES);
+    assert!(measured.measured.is_empty() && measured.not_tried.is_empty());
+    assert!(told.into_inner().iter().all(|line| line.contains("--timeout")));
+}
+
+#[test]
 fn our_own_program_is_not_started_where_its_c_library_is_too_old() {
     let image = |glibc: &str| {
         let contents = ImageContents { glibc: Some(glibc.into()), ..ImageContents::default() };

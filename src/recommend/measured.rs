@@ -14,13 +14,36 @@ pub(crate) fn recommend(facts: &Facts) -> Option<Recommendation> {
     let Some(measurements) = &facts.measurements else { return predict(facts) };
     let tried: Vec<&Measurement> = measurements.measured.iter().filter(|one| one.place == Place::Image).collect();
     if tried.iter().all(|one| one.outcome == MeasurementOutcome::NotStarted) {
-        let why = tried.iter().find_map(|one| one.reason.clone());
+        let of_tried = tried.iter().find_map(|one| one.reason.clone());
+        let why = of_tried.or_else(|| measurements.unfinished.first().map(|one| one.reason.clone()));
         return predict(facts).map(|mut found| {
             found.reasons.extend(why.map(|why| format!("no mode could be tried out: {why}")));
             found
         });
     }
+    if choose(&tried).is_none() && !measurements.unfinished.is_empty() {
+        return Some(best_unfinished(measurements, &tried));
+    }
     Some(decide(measurements, &tried))
+}
+
+/// What is left where no mode that was tried works and others were not tried to the end: the expected one, if it is one of them.
+fn best_unfinished(measurements: &Measurements, tried: &[&Measurement]) -> Recommendation {
+    let left = || measurements.unfinished.iter().map(|one| one.opengl);
+    let expected = measurements.predicted.as_ref().map(|predicted| predicted.opengl);
+    let opengl = left().find(|mode| Some(*mode) == expected).or_else(|| left().min()).unwrap_or(OpenGl::None);
+    let mut rejected = rejected(measurements, tried, None);
+    rejected.retain(|one| one.opengl != opengl);
+    Recommendation {
+        opengl,
+        basis: Basis::Predicted,
+        confidence: Confidence::Low,
+        reasons: vec![format!(
+            "no OpenGL mode that was tried to the end draws a right picture, and \"{}\" was not tried to the end",
+            opengl.word()
+        )],
+        rejected,
+    }
 }
 
 /// Decides between modes that were tried.
@@ -124,8 +147,8 @@ fn frames(fps: f64) -> String {
 
 /// The other modes, each with the reason against it, in the order of the modes.
 fn rejected(measurements: &Measurements, tried: &[&Measurement], chosen: Option<&Measurement>) -> Vec<Rejected> {
-    let mut rejected: Vec<Rejected> =
-        measurements.not_tried.iter().map(|one| Rejected { opengl: one.opengl, reason: one.reason.clone() }).collect();
+    let not_tried = measurements.not_tried.iter().chain(&measurements.unfinished);
+    let mut rejected: Vec<Rejected> = not_tried.map(|one| Rejected { opengl: one.opengl, reason: one.reason.clone() }).collect();
     let others = tried.iter().filter(|one| chosen.is_none_or(|chosen| chosen.opengl != one.opengl));
     rejected.extend(others.map(|one| Rejected { opengl: one.opengl, reason: against(one, chosen) }));
     rejected.sort_by_key(|one| one.opengl);

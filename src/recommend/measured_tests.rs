@@ -50,7 +50,7 @@ fn unverified(opengl: OpenGl, renderer: &str, class: RendererClass) -> Measureme
 }
 
 fn facts(measured: Vec<Measurement>) -> Facts {
-    Facts { measurements: Some(Measurements { measured, not_tried: Vec::new(), predicted: None }), ..Facts::default() }
+    Facts { measurements: Some(Measurements { measured, ..Measurements::default() }), ..Facts::default() }
 }
 
 fn mode(measured: Vec<Measurement>) -> OpenGl {
@@ -139,6 +139,28 @@ fn every_other_mode_is_rejected_with_its_reason() {
         told,
         [(Nv, "this machine has no NVIDIA driver"), (Software, "it only runs at 4.0 frames/s on the processor (softpipe)")]
     );
+}
+
+#[test]
+fn who_had_no_time_may_still_work() {
+    let unfinished = |facts: &mut Facts, mode, predicted| {
+        let all = facts.measurements.as_mut().unwrap();
+        all.unfinished.push(casa_doctor_checks::facts::NotTried { opengl: mode, reason: "the time was over".into() });
+        all.predicted = Some(casa_doctor_checks::facts::Prediction { opengl: predicted, reasons: Vec::new(), failing: Vec::new() });
+    };
+    let mut crashed = facts(vec![failed(Container, MeasurementOutcome::Crashed)]);
+    unfinished(&mut crashed, Software, Container);
+    let found = recommend(&crashed).unwrap();
+    assert_eq!((found.opengl, found.basis, found.confidence), (Software, Basis::Predicted, Confidence::Low));
+    assert_eq!(found.rejected.iter().map(|one| one.opengl).collect::<Vec<_>>(), [Container]);
+    unfinished(&mut crashed, Nv, Software);
+    assert_eq!(recommend(&crashed).unwrap().opengl, Software, "the expected one");
+
+    let mut works = facts(vec![hardware(Container, NOUVEAU, 40.0)]);
+    unfinished(&mut works, Software, Container);
+    let found = recommend(&works).unwrap();
+    assert_eq!((found.opengl, found.basis), (Container, Basis::Measured));
+    assert_eq!(found.rejected[0].reason, "the time was over");
 }
 
 #[test]

@@ -178,6 +178,21 @@ fn a_mesa_that_hangs_costs_its_limit_once() {
 }
 
 #[test]
+fn a_run_with_too_little_time_lays_nothing_to_the_image() {
+    let server = XServer::start();
+    let patient = at(&server);
+    let environment = around(&patient, "LAB_IMAGE");
+    let (document, answer) = measure(&patient, &environment, &["--timeout", "0.7"]);
+    assert!(ids(&document).is_empty(), "{}", answer.all());
+    assert_eq!(document["recommendation"]["basis"], "predicted", "{}", answer.all());
+    let unfinished = document["facts"]["measurements"]["unfinished"].as_array().unwrap().clone();
+    assert!(!unfinished.is_empty(), "{}", answer.all());
+    assert!(unfinished.iter().all(|one| one["reason"].as_str().unwrap().contains("--timeout")), "{unfinished:?}");
+    assert!(answer.took < Duration::from_secs(5), "{:?}", answer.took);
+    assert_nothing_left(&patient);
+}
+
+#[test]
 fn a_container_that_never_comes_to_the_test_is_ended_with_all_it_started() {
     let server = XServer::start();
     let patient = at(&server);

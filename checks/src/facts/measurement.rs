@@ -39,6 +39,8 @@ pub struct Measurements {
     pub measured: Vec<Measurement>,
     /// Modes that were not tried, because they cannot work here.
     pub not_tried: Vec<NotTried>,
+    /// Modes that may work and were not tried, or not to the end, because the time of the whole run was over.
+    pub unfinished: Vec<NotTried>,
     /// What was expected before anything was started; `None` when nothing could be told.
     pub predicted: Option<Prediction>,
 }

@@ -46,8 +46,13 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Skipped("the OpenGL modes were not tried out: --measure does".into());
     };
     let tried: Vec<&Measurement> = measurements.measured.iter().filter(|one| one.place == Place::Image).collect();
-    if tried.is_empty() {
+    let unfinished = measurements.unfinished.iter().map(|one| format!("{}: {}", one.opengl.word(), one.reason)).collect::<Vec<_>>();
+    if tried.is_empty() && unfinished.is_empty() {
         return Outcome::Skipped("no OpenGL mode was tried out in an image".into());
+    }
+    let untold = |why: &str| Outcome::Unknown(format!("{why} ({})", unfinished.join("; ")));
+    if tried.is_empty() {
+        return untold("no OpenGL mode was tried to the end");
     }
     let started = |one: &&&Measurement| one.outcome != MeasurementOutcome::NotStarted;
     if tried.iter().filter(started).count() == 0 {
@@ -56,10 +61,14 @@ fn run(facts: &Facts) -> Outcome {
     }
     let works = |one: &&Measurement| one.outcome == MeasurementOutcome::Works;
     let mut findings = Vec::new();
-    if !tried.iter().any(works) {
+    let is_told = tried.iter().any(works) || unfinished.is_empty();
+    if !tried.iter().any(works) && is_told {
         findings.push(no_mode(&tried));
     }
     findings.extend(measurements.predicted.as_ref().and_then(|predicted| contradiction(measurements, predicted)));
+    if findings.is_empty() && !is_told {
+        return untold("the OpenGL modes that were tried do not work, and others were not tried to the end");
+    }
     Outcome::of(findings)
 }
 
@@ -180,7 +189,7 @@ mod tests {
             .map(|opengl| NotTried { opengl: *opengl, reason: "the image has no Mesa library for GLX".into() })
             .collect();
         let predicted = Some(Prediction { opengl: predicted, reasons: vec!["your screen is driven by Mesa".into()], failing });
-        Facts { measurements: Some(Measurements { measured, not_tried: Vec::new(), predicted }), ..Facts::default() }
+        Facts { measurements: Some(Measurements { measured, predicted, ..Measurements::default() }), ..Facts::default() }
     }
 
     fn ids(facts: &Facts) -> Vec<(&'static str, Severity)> {
@@ -195,6 +204,23 @@ mod tests {
         assert_eq!(CHECK.judge(&Facts::default()).word(), "skipped");
         assert_eq!(CHECK.judge(&facts(Vec::new(), Container, &[])).word(), "skipped");
         assert_eq!(CHECK.judge(&facts(vec![one(Container, NotStarted)], Container, &[])).word(), "unknown");
+    }
+
+    #[test]
+    fn who_had_no_time_is_not_judged() {
+        let unfinished = |measured| {
+            let mut facts = facts(measured, Container, &[]);
+            let left = NotTried { opengl: Software, reason: "the time of --timeout was over".into() };
+            facts.measurements.as_mut().unwrap().unfinished.push(left);
+            facts
+        };
+        for none_works in [Vec::new(), vec![one(Nv, Crashed)]] {
+            let Outcome::Unknown(why) = CHECK.judge(&unfinished(none_works)) else { panic!("not unknown") };
+            assert!(why.contains("software: the time of --timeout was over"), "{why}");
+        }
+        assert_eq!(CHECK.judge(&unfinished(vec![one(Container, Works)])), Outcome::Pass);
+        let contradicted = [("gl-prediction-contradicted", Severity::Warning)];
+        assert_eq!(ids(&unfinished(vec![one(Container, Crashed)])), contradicted, "what was seen is told");
     }
 
     #[test]

@@ -174,7 +174,7 @@ pub(crate) struct Options {
     /// Judge a recording instead of this machine, or every recording of a folder
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
-    /// Limit of the whole run
+    /// Limit of the whole run, without the program that it starts
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     /// When the run began.

@@ -92,11 +92,9 @@ pub(crate) const TOGETHER_PROBE: &str = "graphics-together";
 /// The hidden probe of [`probe_nvml`].
 pub(crate) const NVML_PROBE: &str = "nvml";
 
-/// Which part of the limit several tests in one process may use up before each is asked alone in what is left.
-const TOGETHER_PART: u32 = 8;
-
-/// The same for two that are measured: a driver may have to be read from a slow disk first.
-const MEASURE_PART: u32 = 4;
+/// Which part of the limit several tests in one process may use up before each is asked alone in what is left. A driver may have to
+/// be read from a slow disk first, which takes five times as long as all the rest.
+const PART: u32 = 4;
 
 /// What a test of this module answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,7 +169,7 @@ pub(crate) fn probe_together(
         return BTreeMap::new();
     }
     let names: Vec<OsString> = tests.iter().map(|test| name(*test).into()).collect();
-    let part = Context { host: context.host.clone(), limit: context.limit / TOGETHER_PART };
+    let part = Context { host: context.host.clone(), limit: context.limit / PART };
     let mut variables = set(&[&NO_TRACES[..], &NO_LAYERS]);
     variables.extend(authority_variable(authority));
     let (answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables, Some(when));
@@ -223,7 +221,7 @@ pub(crate) fn measure_together(context: &Context, [main, other]: [Interface; 2],
     let mut variables = set(&[&NO_TRACES[..]]);
     variables.extend(authority_variable(authority));
     let names = [main.word(), other.word(), MESH].map(OsString::from);
-    let part = Context { host: context.host.clone(), limit: context.limit / MEASURE_PART };
+    let part = Context { host: context.host.clone(), limit: context.limit / PART };
     let (mut answers, stderr) = children::run_several(&part, TOGETHER_PROBE, &names, &variables, None);
     [main, other].map(|interface| {
         let at = answers.iter().position(|answer| answer.test == interface.word())?;

@@ -191,7 +191,10 @@ impl Learner {
             self.literals.entry((step(value), edges)).or_insert_with(|| step(stand_in));
         }
         for form in forms::of(value) {
-            self.literals.entry((form, edges)).or_insert_with(|| stand_in.to_owned());
+            // What was no path, because its slashes are hidden, becomes none.
+            let hidden = value.contains('/') && !form.contains('/');
+            let told = || if hidden { stand_in.replace('/', "%2F") } else { stand_in.to_owned() };
+            self.literals.entry((form, edges)).or_insert_with(told);
         }
     }
 

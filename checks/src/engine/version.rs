@@ -33,11 +33,14 @@ fn recent(facts: &Facts) -> Outcome {
         Ok(found) => found,
         Err(outcome) => return outcome,
     };
+    if engine.kind == EngineKind::Apptainer && engine.version.is_some() {
+        return Outcome::Pass;
+    }
     let Some(version) = engine.version.as_deref().and_then(major_minor) else {
         let reason = engine.version_error.clone().unwrap_or_else(|| "its version was not recorded".to_owned());
         return Outcome::Unknown(format!("the version of {} is not known: {reason}", engine.kind.program()));
     };
-    if engine.kind == EngineKind::Apptainer || version >= OLDEST {
+    if version >= OLDEST {
         return Outcome::Pass;
     }
     let mut finding = TOO_OLD

@@ -31,6 +31,7 @@ fn every_value_has_one_stand_in_in_all_its_forms() {
         ("https://raven.lab.example.org/~anna/x", "https://<host-1>.<domain-1>/~<user>/x"),
         ("{\"home\": \"/nfs/homes3/anna\"}", "{\"home\": \"/nfs/<dir-1>/<user>\"}"),
         ("/mounts/~1nfs~1homes3~1anna", "/mounts/~1nfs~1<dir-1>~1<user>"),
+        ("file=%2Fnfs%2Fhomes3%2Fanna", "file=%2Fnfs%2F<dir-1>%2F<user>"),
         ("by Anna Müller", "by <name-1>"),
         ("M\\u00fcller", "<name-2>"),
         ("M%C3%BCller", "<name-2>"),

@@ -20,13 +20,13 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// Whether what a program has written to standard output so far is all that is wanted.
 pub(crate) type Enough = fn(&[u8]) -> bool;
 
-/// What a program reads on standard input when it is known, or nothing when its sender is gone: the program starts before.
+/// What a program reads on standard input. It may become known only after the program's start.
 #[derive(Debug, Clone)]
-pub(crate) struct Later(Arc<Mutex<mpsc::Receiver<Vec<u8>>>>);
+pub(crate) struct Input(Arc<Mutex<mpsc::Receiver<Vec<u8>>>>);
 
-impl Later {
-    /// The input, and who sends it.
-    pub(crate) fn new() -> (mpsc::Sender<Vec<u8>>, Self) {
+impl Input {
+    /// One that is still to be sent; it is empty when its sender goes without.
+    pub(crate) fn later() -> (mpsc::Sender<Vec<u8>>, Self) {
         let (sender, receiver) = mpsc::channel();
         (sender, Self(Arc::new(Mutex::new(receiver))))
     }
@@ -34,6 +34,15 @@ impl Later {
     /// Waits for it.
     fn wait(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).recv().unwrap_or_default()
+    }
+}
+
+impl From<&[u8]> for Input {
+    fn from(bytes: &[u8]) -> Self {
+        let (sender, input) = Self::later();
+        // The receiver is there.
+        let _ = sender.send(bytes.to_vec());
+        input
     }
 }
 
@@ -50,10 +59,8 @@ pub(crate) struct Command {
     pub(crate) clear_env: bool,
     /// Its working directory.
     pub(crate) current_dir: Option<PathBuf>,
-    /// What it reads on standard input; nothing when empty.
-    pub(crate) stdin: Vec<u8>,
-    /// What it reads after that.
-    pub(crate) later: Option<Later>,
+    /// What it reads on standard input.
+    pub(crate) stdin: Option<Input>,
     /// How long it may take.
     pub(crate) limit: Duration,
     /// How many bytes of standard output, and of standard error, are kept. What exceeds them is read and thrown away.
@@ -71,8 +78,7 @@ impl Command {
             env: Vec::new(),
             clear_env: false,
             current_dir: None,
-            stdin: Vec::new(),
-            later: None,
+            stdin: None,
             limit,
             output_limit: 256 * 1024,
             enough: None,
@@ -205,21 +211,14 @@ impl ProcessTree {
         if let Some(directory) = &command.current_dir {
             std_command.current_dir(directory);
         }
-        let has_input = !command.stdin.is_empty() || command.later.is_some();
-        std_command.stdin(if has_input { Stdio::piped() } else { Stdio::null() });
+        std_command.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         std_command.stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut std_command, 0);
         let mut child = std_command.spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            let (input, later) = (command.stdin.clone(), command.later.clone());
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), command.stdin.clone()) {
             // A program that does not read all of its input is not an error of ours.
-            thread::spawn(move || {
-                drop(stdin.write_all(&input));
-                if let Some(later) = later {
-                    drop(stdin.write_all(&later.wait()));
-                }
-            });
+            thread::spawn(move || drop(stdin.write_all(&input.wait())));
         }
         let (tell, news) = mpsc::channel();
         let enough = command.enough.map(|enough| (enough, tell.clone()));

@@ -130,7 +130,7 @@ fn refused(candidate: Candidate) -> Plugin {
 
 fn ask_one(host: &dyn Host, candidate: Candidate, input: &[u8], limit: Duration) -> Plugin {
     let mut command = Command::new(&candidate.file, limit).env("CASA_DOCTOR_VERSION", OsStr::new(env!("CARGO_PKG_VERSION")));
-    command.stdin = input.to_vec();
+    command.stdin = Some(input.into());
     // One byte more than is read tells that there is more.
     command.output_limit = ANSWER_LIMIT + 1;
     let output = host.run(&command);

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::host::{Command, CommandEnd, CommandOutput, Later};
+use crate::host::{Command, CommandEnd, CommandOutput, Input};
 use crate::probes::Context;
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
@@ -80,7 +80,7 @@ pub(crate) fn run_several(
     probe: &str,
     tests: &[OsString],
     env: &[(OsString, Option<OsString>)],
-    input: Option<Later>,
+    input: Option<Input>,
 ) -> (Vec<Answer>, Vec<String>) {
     let Ok(output) = start(context, probe, tests, env, input) else { return (Vec::new(), Vec::new()) };
     let lines = output.stdout.split(|byte| *byte == b'\n');
@@ -93,7 +93,7 @@ fn start(
     probe: &str,
     args: &[OsString],
     env: &[(OsString, Option<OsString>)],
-    input: Option<Later>,
+    input: Option<Input>,
 ) -> Result<CommandOutput, String> {
     if cfg!(not(unix)) {
         return Err("probes in a child process exist on Unix systems only".to_owned());
@@ -101,7 +101,7 @@ fn start(
     let program = context.host.own_program().map_err(|error| format!("the path of our own program is not known: {error}"))?;
     let mut command = Command::new(program, context.limit).arg(SUBCOMMAND).arg(probe).args(args);
     command.env = env.to_vec();
-    command.later = input;
+    command.stdin = input;
     command.output_limit = OUTPUT_LIMIT;
     command.enough = Some(has_result);
     Ok(context.host.run(&command))

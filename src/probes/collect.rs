@@ -16,7 +16,7 @@ use super::{
     virtualbox, windows, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
-use crate::host::Later;
+use crate::host::Input;
 use crate::redact::hide_secrets;
 
 /// How long after its own limit a probe may still answer before it is abandoned. A probe keeps its limit itself; this is for
@@ -421,7 +421,7 @@ impl Graphics {
     /// answers at once and lets programs in with the cookie that they send anyway; else there is a second process for the display.
     fn look(self, display: mpsc::Receiver<Display>, on_display: Vec<ProbeId>, without: Vec<ProbeId>) {
         let started = Instant::now();
-        let (begun, when) = Later::new();
+        let (begun, when) = Input::later();
         let all = [without.as_slice(), &on_display].concat();
         let together = {
             let (context, all) = (self.context.clone(), all.clone());
@@ -469,10 +469,7 @@ impl Graphics {
 
     /// Makes the tests together, and each alone that is not answered by that. The limit counts from `started`.
     fn run(&self, tests: &[ProbeId], authority: Option<PathBuf>, started: Instant) {
-        let (now, when) = Later::new();
-        graphics::may_draw(&now);
-        let known = graphics::probe_together(&self.context, tests, authority.as_deref(), when);
-        drop(now);
+        let known = graphics::probe_together(&self.context, tests, authority.as_deref(), graphics::at_once());
         self.answer(tests, known, authority, started);
     }
 

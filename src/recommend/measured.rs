@@ -29,9 +29,10 @@ pub(crate) fn recommend(facts: &Facts) -> Option<Recommendation> {
 
 /// What is left where no mode that was tried works and others were not tried to the end: the expected one, if it is one of them.
 fn best_unfinished(measurements: &Measurements, tried: &[&Measurement]) -> Recommendation {
-    let left = || measurements.unfinished.iter().map(|one| one.opengl);
+    let left = &measurements.unfinished;
     let expected = measurements.predicted.as_ref().map(|predicted| predicted.opengl);
-    let opengl = left().find(|mode| Some(*mode) == expected).or_else(|| left().min()).unwrap_or(OpenGl::None);
+    let best = left.iter().find(|one| Some(one.opengl) == expected).or_else(|| left.iter().min_by_key(|one| one.opengl));
+    let (opengl, why) = best.map_or((OpenGl::None, ""), |one| (one.opengl, one.reason.as_str()));
     let mut rejected = rejected(measurements, tried, None);
     rejected.retain(|one| one.opengl != opengl);
     Recommendation {
@@ -39,7 +40,7 @@ fn best_unfinished(measurements: &Measurements, tried: &[&Measurement]) -> Recom
         basis: Basis::Predicted,
         confidence: Confidence::Low,
         reasons: vec![format!(
-            "no OpenGL mode that was tried to the end draws a right picture, and \"{}\" was not tried to the end",
+            "no OpenGL mode that was tried to the end draws a right picture, and \"{}\" was not: {why}",
             opengl.word()
         )],
         rejected,

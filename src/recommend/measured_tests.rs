@@ -153,6 +153,7 @@ fn who_had_no_time_may_still_work() {
     let found = recommend(&crashed).unwrap();
     assert_eq!((found.opengl, found.basis, found.confidence), (Software, Basis::Predicted, Confidence::Low));
     assert_eq!(found.rejected.iter().map(|one| one.opengl).collect::<Vec<_>>(), [Container]);
+    assert!(found.reasons[0].ends_with("and \"software\" was not: the time was over"), "{:?}", found.reasons);
     unfinished(&mut crashed, Nv, Software);
     assert_eq!(recommend(&crashed).unwrap().opengl, Software, "the expected one");
 

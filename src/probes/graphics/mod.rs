@@ -37,7 +37,7 @@ use casa_doctor_checks::renderer::{RendererClass, classify};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Host, Later};
+use crate::host::{Host, Input};
 use crate::probes::{Context, child as children};
 
 /// The argument that makes a child draw the mesh after the triangle.
@@ -93,7 +93,7 @@ pub(crate) const TOGETHER_PROBE: &str = "graphics-together";
 pub(crate) const NVML_PROBE: &str = "nvml";
 
 /// Which part of the limit several tests in one process may use up before each is asked alone in what is left. A driver may have to
-/// be read from a slow disk first, which takes five times as long as all the rest.
+/// be read from a slow disk first.
 const PART: u32 = 4;
 
 /// What a test of this module answers.
@@ -149,21 +149,27 @@ pub(crate) fn probe_nvml(context: &Context) -> NvmlProbe {
 /// The word that lets [`probe_together`] draw on the display.
 const MAY_DRAW: &[u8] = b"draw";
 
-/// Lets tests that were started with a [`Later`] draw on the display.
+/// Lets tests that wait for it draw on the display.
 pub(crate) fn may_draw(tests: &Sender<Vec<u8>>) {
     // They may have ended already.
     let _ = tests.send(MAY_DRAW.to_vec());
 }
 
+/// For tests that need not wait.
+pub(crate) fn at_once() -> Input {
+    MAY_DRAW.into()
+}
+
 /// Several tests in one process, which costs much less than one process for each. Gives the answers that leave no question open;
 /// any other test is to be asked alone, so that nothing that went wrong is ever blamed on its neighbour.
 ///
-/// `when` is what those on the display wait for: [`may_draw`], or the end of the sender, after which they are not made.
+/// `when` is what those on the display wait for: [`at_once`], or [`Input::later`] with [`may_draw`]. They are not made when its sender
+/// goes without.
 pub(crate) fn probe_together(
     context: &Context,
     tests: &[ProbeId],
     authority: Option<&Path>,
-    when: Later,
+    when: Input,
 ) -> BTreeMap<ProbeId, Seen> {
     if tests.len() < 2 || !SUPPORTED {
         return BTreeMap::new();

@@ -55,9 +55,7 @@ const ALL: [ProbeId; 5] = [ProbeId::Glx, ProbeId::EglX11, ProbeId::EglSurfaceles
 
 /// The tests in one process, which may draw on the display at once.
 fn together(context: &Context, tests: &[ProbeId]) -> BTreeMap<ProbeId, Seen> {
-    let (word, when) = Later::new();
-    may_draw(&word);
-    probe_together(context, tests, None, when)
+    probe_together(context, tests, None, at_once())
 }
 
 /// The facts of a test that do not change from run to run.
@@ -107,12 +105,12 @@ fn what_goes_wrong_in_company_is_left_to_be_asked_alone() {
 fn the_display_is_not_drawn_on_before_the_word_comes() {
     let server = Xvfb::start(&[]);
     let context = on(&server, None).context(ENOUGH);
-    let (word, when) = Later::new();
+    let (word, when) = Input::later();
     drop(word);
     let seen = probe_together(&context, &ALL, None, when);
     assert_eq!(seen.into_keys().collect::<Vec<_>>(), [ProbeId::EglDevice, ProbeId::EglSurfaceless, ProbeId::Vulkan]);
 
-    let (word, when) = Later::new();
+    let (word, when) = Input::later();
     let late = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
         may_draw(&word);

@@ -8,6 +8,7 @@
 mod casa_distro;
 mod catalog;
 mod cli;
+mod crash;
 mod fix;
 mod host;
 mod judge;

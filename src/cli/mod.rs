@@ -17,6 +17,7 @@ mod suit;
 mod ticket;
 
 use std::ffi::OsStr;
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,9 +27,9 @@ use self::args::{Cli, Command, Format, Options};
 use self::link::Asked;
 use crate::casa_distro::LocateError;
 use crate::host::{Host, LiveHost};
-use crate::output;
 use crate::probes::child;
 use crate::report::{ExitStatus, nagios};
+use crate::{crash, launch, output};
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
@@ -53,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
     if let Some(Command::Probe { name, args }) = &cli.subcommand {
         return child::main(name, args);
     }
+    crash::install(end_by_a_mistake(&cli));
     // As everywhere, "-" is standard output.
     cli.options.output.take_if(|path| path.as_os_str() == "-");
     let (format, to_file) = (cli.options.format, cli.options.output.is_some());
@@ -67,6 +69,19 @@ pub(crate) fn main() -> ExitCode {
             }
             error.status.into()
         }
+    }
+}
+
+/// What a panic outside the probes comes to.
+fn end_by_a_mistake(cli: &Cli) -> impl Fn(&PanicHookInfo<'_>) + Send + Sync + use<> {
+    let launches = matches!(cli.subcommand, Some(Command::Run(_)));
+    let status = if launches { ExitStatus::NotStarted } else { ExitStatus::Failed };
+    move |panic| {
+        #[cfg(unix)]
+        launch::remove_at_a_crash();
+        output::notice(&format!("internal error: {}: please report it", crash::in_words(panic)));
+        #[expect(clippy::exit, clippy::disallowed_methods, reason = "a panic cannot be returned from")]
+        std::process::exit(status.code().into());
     }
 }
 

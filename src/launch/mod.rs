@@ -44,6 +44,8 @@ use casa_doctor_checks::facts::EngineKind;
 pub(crate) use binds::STANDARD;
 pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use plan::{Plan, plan};
+#[cfg(unix)]
+pub(crate) use private::remove_at_a_crash;
 pub(crate) use run::{Ended, launch};
 pub(crate) use settings::Settings;
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -16,6 +15,7 @@ use super::{
     virtualbox, windows, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
+use crate::crash;
 use crate::host::Input;
 use crate::redact::hide_secrets;
 
@@ -169,7 +169,7 @@ impl Starter<'_> {
             return;
         }
         let (context, sender) = (self.context.clone(), self.sender.clone());
-        thread::spawn(move || guarded(&sender, probe, || Done::answered(work(&context))));
+        thread::spawn(move || guarded(&sender, probe, &[], || Done::answered(work(&context))));
     }
 
     /// A probe of something that most machines do not have; its error is the reason for which it is skipped.
@@ -180,7 +180,7 @@ impl Starter<'_> {
             return;
         }
         let (context, sender) = (self.context.clone(), self.sender.clone());
-        thread::spawn(move || guarded(&sender, probe, || work(&context).map_or_else(skipped, Done::answered)));
+        thread::spawn(move || guarded(&sender, probe, &[], || work(&context).map_or_else(skipped, Done::answered)));
     }
 
     /// The cards, and after them NVIDIA's management library, where there is any part of NVIDIA's driver.
@@ -190,7 +190,7 @@ impl Starter<'_> {
         let (context, sender) = (self.context.clone(), self.sender.clone());
         thread::spawn(move || {
             let mut found = None;
-            guarded(&sender, ProbeId::Gpu, || match skip_gpu {
+            guarded(&sender, ProbeId::Gpu, &[ProbeId::Nvml], || match skip_gpu {
                 Some(reason) => skipped(reason),
                 None => {
                     let facts = gpu::probe(&context);
@@ -198,7 +198,7 @@ impl Starter<'_> {
                     Done::answered(Box::new(move |all| all.gpu = Some(facts)))
                 }
             });
-            guarded(&sender, ProbeId::Nvml, || match (skip_nvml, found) {
+            guarded(&sender, ProbeId::Nvml, &[], || match (skip_nvml, found) {
                 (Some(reason), _) => skipped(reason),
                 (None, None) => skipped("the graphics cards were not looked at".into()),
                 (None, Some(gpu)) if gpu.nvidia.is_none() => skipped("there is no part of NVIDIA's driver".into()),
@@ -223,7 +223,7 @@ impl Starter<'_> {
         let (context, sender, named) = (self.context.clone(), self.sender.clone(), self.request.environment.clone());
         thread::spawn(move || {
             let mut found = None;
-            guarded(&sender, ProbeId::Environment, || match environment::probe(&context, named.as_deref()) {
+            guarded(&sender, ProbeId::Environment, &[ProbeId::Image], || match environment::probe(&context, named.as_deref()) {
                 Ok(search) => {
                     found = search.found.clone();
                     if let Some(kind) = found.as_ref().and_then(container_type_of) {
@@ -239,7 +239,7 @@ impl Starter<'_> {
                     skipped(reason)
                 }
             });
-            guarded(&sender, ProbeId::Image, || match (skip_image, found) {
+            guarded(&sender, ProbeId::Image, &[], || match (skip_image, found) {
                 (Some(reason), _) => skipped(reason),
                 (None, None) => skipped("there is no environment that names an image".into()),
                 (None, Some(environment)) if !names_an_image(&environment) => skipped("the configuration names no image".into()),
@@ -264,7 +264,7 @@ impl Starter<'_> {
         }
         let (context, sender) = (self.context.clone(), self.sender.clone());
         thread::spawn(move || {
-            guarded(&sender, ProbeId::X11, || {
+            guarded(&sender, ProbeId::X11, &[], || {
                 let (facts, connection) = x11::probe(&context);
                 if let Some(connection) = connection {
                     // The run may be over already.
@@ -299,7 +299,8 @@ impl Starter<'_> {
             return;
         }
         let graphics = Graphics { context: self.context.clone(), sender: self.sender.clone() };
-        thread::spawn(move || graphics.look(display, on_display, without));
+        let crashed = crashed(&graphics.sender, &[on_display.as_slice(), &without].concat());
+        thread::spawn(move || crash::guard(crashed, || graphics.look(display, on_display, without)));
     }
 
     /// Waits for the answers.
@@ -393,17 +394,25 @@ fn send(sender: &Sender<Answer>, probe: ProbeId, done: Done) {
     let _ = sender.send(Answer { probe, end, reason, duration: Duration::ZERO, write });
 }
 
-/// Does a probe's work and sends what came of it, a panic included.
-fn guarded(sender: &Sender<Answer>, probe: ProbeId, work: impl FnOnce() -> Done) {
+/// Does a probe's work and sends what came of it, a panic included, after which this thread stops: none of the probes in `after`,
+/// which come in it later, gives an answer then.
+fn guarded(sender: &Sender<Answer>, probe: ProbeId, after: &[ProbeId], work: impl FnOnce() -> Done) {
     let started = Instant::now();
-    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        let reason = format!("internal error in the probe: {}", text.unwrap_or("no message"));
-        Done { end: ProbeEnd::Crashed, reason: Some(reason), write: Box::new(|_| ()) }
-    });
+    let done = crash::guard(crashed(sender, &[&[probe], after].concat()), work);
     let Done { end, reason, write } = done;
     // Nobody waits any more for a probe that was abandoned.
     let _ = sender.send(Answer { probe, end, reason, duration: started.elapsed(), write });
+}
+
+/// Says of probes that they ended by a mistake of ours.
+fn crashed(sender: &Sender<Answer>, probes: &[ProbeId]) -> impl Fn(&str) + Send + Sync + use<> {
+    let (sender, probes) = (sender.clone(), probes.to_vec());
+    move |what| {
+        for probe in &probes {
+            let reason = Some(format!("internal error in the probe: {what}"));
+            send(&sender, *probe, Done { end: ProbeEnd::Crashed, reason, write: Box::new(|_| ()) });
+        }
+    }
 }
 
 /// How long a probe waits for another one that answers at once on a healthy machine and could save it work.
@@ -425,7 +434,7 @@ impl Graphics {
         let all = [without.as_slice(), &on_display].concat();
         let together = {
             let (context, all) = (self.context.clone(), all.clone());
-            thread::spawn(move || graphics::probe_together(&context, &all, None, when))
+            thread::spawn(crash::shared(move || graphics::probe_together(&context, &all, None, when)))
         };
         let soon = display.recv_timeout(SOON);
         let as_programs_do = soon.as_ref().ok().filter(|display| self.lets_programs_in(display)).map(Display::authority);
@@ -437,11 +446,11 @@ impl Graphics {
             None => {
                 drop(begun);
                 let graphics = self.clone();
-                thread::spawn(move || {
+                thread::spawn(crash::shared(move || {
                     let known = if let Err(RecvTimeoutError::Timeout) = soon { display.recv().ok() } else { soon.ok() };
                     let display = known.unwrap_or(Display::Unknown);
                     graphics.run(&graphics.usable(&display, on_display), display.authority(), Instant::now());
-                });
+                }));
                 (without, None)
             }
         };
@@ -480,7 +489,7 @@ impl Graphics {
             let Self { mut context, sender } = self.clone();
             let authority = authority.clone();
             let work = move || {
-                guarded(&sender, test, || {
+                guarded(&sender, test, &[], || {
                     context.limit = context.limit.saturating_sub(started.elapsed());
                     let seen = seen.unwrap_or_else(|| graphics::probe_alone(&context, test, authority.as_deref()));
                     Done::answered(Box::new(move |all| seen.write(test, all)))

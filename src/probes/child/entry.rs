@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::probes::{graphics, image};
+use crate::probes::graphics;
 use crate::{measure, output};
 
 /// A probe that runs in a child: its name on the command line, and what it does there.
@@ -35,7 +35,6 @@ const PROBES: &[Probe] = &[
         },
     },
     Probe { name: graphics::NVML_PROBE, run: |trail, _| serde_json::to_value(graphics::child::nvml(trail)) },
-    Probe { name: image::CONTENTS_PROBE, run: |_, args| serde_json::to_value(image::read_contents_in_child(args)) },
     Probe { name: "vulkan", run: |trail, _| serde_json::to_value(graphics::child::vulkan(trail)) },
     #[cfg(test)]
     Probe { name: "test-abort", run: super::tests::abort },

@@ -13,6 +13,7 @@ use std::time::Duration;
 use casa_doctor_checks::facts::{Daemon, Engine, EngineKind, Engines, Setuid};
 
 use super::Context;
+use crate::crash;
 use crate::host::Host;
 
 /// How long an engine may take to tell its version or to answer: they are large programs, sometimes on a network's disk.
@@ -32,7 +33,7 @@ pub(crate) fn probe(context: &Context, container_type: impl FnOnce() -> Option<S
     let looks: Vec<Look> = thread::scope(|scope| {
         let start = |found: &(EngineKind, PathBuf), useless_for: Option<String>| {
             let (kind, program) = found.clone();
-            scope.spawn(move || look_at(host, kind, &program, useless_for, limit))
+            scope.spawn(crash::shared(move || look_at(host, kind, &program, useless_for, limit)))
         };
         let mut running: Vec<_> = sif.into_iter().map(|found| start(found, None)).collect();
         if !others.is_empty() {

@@ -14,15 +14,12 @@ mod tree;
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
-use casa_doctor_checks::facts::{ChildEnd, ChildRun, Environment, Image, ImageContents, ImageKind};
+use casa_doctor_checks::facts::{Environment, Image, ImageContents, ImageKind};
 use serde_json::Value;
 
-use squashfs::read_contents;
-
-use super::{Context, child};
-use crate::host::{Access, Host, LiveHost};
+use super::Context;
+use crate::host::{Access, Host};
 
 /// Looks at the image of an environment.
 pub(crate) fn probe(context: &Context, environment: &Environment) -> Image {
@@ -52,7 +49,7 @@ pub(crate) fn probe(context: &Context, environment: &Environment) -> Image {
         if text("container_type") == Some("vbox") {
             image.unknown.insert("kind".to_owned(), "images of VirtualBox are not examined".to_owned());
         } else {
-            look_at(context, used, &mut image);
+            look_at(host, used, &mut image);
         }
     }
     image.used = located.used;
@@ -80,8 +77,7 @@ fn ask_by_name(context: &Context, container_type: &str, image: &mut Image) {
 }
 
 /// Recognises the file and reads what can be read of it.
-fn look_at(context: &Context, path: &Path, image: &mut Image) {
-    let host = context.host.as_ref();
+fn look_at(host: &dyn Host, path: &Path, image: &mut Image) {
     image.readable = match host.access(path, Access::Read) {
         Ok(()) => Some(true),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(false),
@@ -96,9 +92,11 @@ fn look_at(context: &Context, path: &Path, image: &mut Image) {
     };
     image.size = (recognised.kind != ImageKind::Sandbox).then(|| host.metadata(path).ok().map(|metadata| metadata.size)).flatten();
     let read = match recognised.kind {
-        ImageKind::Sif => contents_of_sif(context, path, image),
-        ImageKind::Squashfs => contents_of_squashfs(context, path, recognised.offset),
-        ImageKind::Sandbox => Ok(contents::examine(&sandbox::Sandbox { host, root: path.to_owned() })),
+        ImageKind::Sif => contents_of_sif(host, path, image),
+        ImageKind::Squashfs => contents_of_squashfs(host, path, recognised.offset),
+        ImageKind::Sandbox => {
+            contents::examine(&sandbox::Sandbox { host, root: path.to_owned() }).map_err(|error| error.to_string())
+        }
         ImageKind::Ext3 => Err("an ext3 image cannot be read without being mounted".to_owned()),
         ImageKind::Name | ImageKind::NotAnImage { .. } => Err("it is not an image".to_owned()),
     };
@@ -117,8 +115,8 @@ fn look_at(context: &Context, path: &Path, image: &mut Image) {
     }
 }
 
-fn contents_of_sif(context: &Context, path: &Path, image: &mut Image) -> Result<ImageContents, String> {
-    let mut file = context.host.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+fn contents_of_sif(host: &dyn Host, path: &Path, image: &mut Image) -> Result<ImageContents, String> {
+    let mut file = host.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let header = match sif::read(&mut *file) {
         Ok(header) => header,
         Err(error) => {
@@ -131,35 +129,13 @@ fn contents_of_sif(context: &Context, path: &Path, image: &mut Image) -> Result<
         return Err("the file is cut short".to_owned());
     }
     match (sif.filesystem.as_deref(), header.partition_offset) {
-        (Some("squashfs"), Some(offset)) => contents_of_squashfs(context, path, offset),
+        (Some("squashfs"), Some(offset)) => contents_of_squashfs(host, path, offset),
         (Some(other), _) => Err(format!("its filesystem is {other}, which cannot be read here")),
         (None, _) => Err("it has no system partition".to_owned()),
     }
 }
 
-/// The hidden probe that reads a squashfs.
-pub(crate) const CONTENTS_PROBE: &str = "image-contents";
-
-/// Reads a squashfs in a child: the tables of a large image take tens of megabytes, and a damaged one may take whatever a
-/// library makes of it.
-fn contents_of_squashfs(context: &Context, path: &Path, offset: u64) -> Result<ImageContents, String> {
-    let run: ChildRun<Result<ImageContents, String>> =
-        child::run(context, CONTENTS_PROBE, &[path.as_os_str().to_owned(), offset.to_string().into()], &[]);
-    match (run.result, run.end) {
-        (Some(contents), _) => contents,
-        (None, ChildEnd::TimedOut { limit_ms }) => {
-            Err(format!("reading its squashfs took longer than {:.1} s", Duration::from_millis(limit_ms).as_secs_f64()))
-        }
-        (None, ChildEnd::Signal { name, .. }) => Err(format!("reading its squashfs ended with {name}: it may be damaged")),
-        (None, ChildEnd::NotStarted { reason }) => Err(reason),
-        (None, ChildEnd::Exited { .. } | ChildEnd::Finished) => Err(run.stderr.join(" ")),
-    }
-}
-
-/// The child half of [`contents_of_squashfs`]: the path of the image and the offset of the squashfs in it.
-pub(crate) fn read_contents_in_child(args: &[std::ffi::OsString]) -> Result<ImageContents, String> {
-    let [path, offset] = args else { return Err("expected the path of an image and an offset".to_owned()) };
-    let offset = offset.to_str().and_then(|text| text.parse().ok()).ok_or("the offset is no number")?;
-    let file = LiveHost.open(Path::new(path)).map_err(|error| format!("{}: {error}", Path::new(path).display()))?;
-    read_contents(file, offset).map_err(|error| error.to_string())
+fn contents_of_squashfs(host: &dyn Host, path: &Path, offset: u64) -> Result<ImageContents, String> {
+    let file = host.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    squashfs::read_contents(file, offset).map_err(|error| error.to_string())
 }

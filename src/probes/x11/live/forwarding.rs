@@ -96,7 +96,8 @@ fn a_display_forwarded_with_ssh_tells_trusted_from_untrusted_and_its_ends() {
     // The user's own X server ends while the login goes on.
     drop(xvfb);
     let (failure, _) = trusted.laboratory().failure();
-    assert_eq!(failure.kind, Kind::Reset, "{}", failure.detail);
+    // Whether ssh has read our greeting by then decides how the system tells of the end.
+    assert!(matches!(failure.kind, Kind::Reset | Kind::ClosedDuringHandshake), "{}", failure.detail);
 
     // The login ends: nobody listens any more.
     let laboratory = trusted.laboratory();

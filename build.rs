@@ -1,5 +1,6 @@
 //! How the program is linked.
 
+#[expect(clippy::disallowed_methods, reason = "what cargo tells a build script is no part of a machine that is examined")]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // At a fixed place in memory nothing in it has to be moved at its start, and it is started for each probe of a driver and for each

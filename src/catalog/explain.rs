@@ -66,7 +66,7 @@ impl Explanation {
         ExplanationDoc {
             schema_version: SchemaVersion::V1,
             tool: Tool::this(),
-            check: self.check.map(CheckEntry::from),
+            check: self.check.map(|check| CheckEntry::new(check, check.findings.iter().copied())),
             finding: self.finding.as_ref().and_then(|(kind, checks)| FindingEntry::new(kind, checks)),
             plugin: self.plugin.as_ref().map(PluginEntry::from),
             message: self.message.map(MessageEntry::from),

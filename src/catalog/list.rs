@@ -25,7 +25,7 @@ impl Listing {
         Self {
             schema_version: SchemaVersion::V1,
             tool: Tool::this(),
-            checks: catalog.checks().map(CheckEntry::from).collect(),
+            checks: catalog.checks().map(|check| CheckEntry::new(check, catalog.findings_of(check))).collect(),
             findings: catalog.kinds().into_iter().filter_map(|(kind, checks)| FindingEntry::new(kind, &checks)).collect(),
             plugins: plugins.iter().map(PluginEntry::from).collect(),
         }
@@ -41,9 +41,8 @@ pub(crate) fn render(catalog: &Catalog, plugins: &[Candidate], options: &HumanOp
         for check in catalog.checks().filter(|check| check.category == *category) {
             rows.push([check.id.to_owned(), "check".to_owned(), check.question.to_owned()]);
             rows.extend(
-                check
-                    .findings
-                    .iter()
+                catalog
+                    .findings_of(check)
                     .map(|kind| [format!("- {}", kind.id), kind.severity.word().to_owned(), kind.title.to_owned()]),
             );
         }

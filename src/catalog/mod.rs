@@ -39,6 +39,7 @@ pub(crate) const CATEGORIES: &[Category] = &[
 #[derive(Debug, Clone)]
 pub(crate) struct Catalog {
     checks: Vec<&'static Check>,
+    selection: Selection,
 }
 
 impl Catalog {
@@ -49,7 +50,18 @@ impl Catalog {
 
     /// These checks.
     pub(crate) fn of(checks: impl IntoIterator<Item = &'static Check>) -> Self {
-        Self { checks: checks.into_iter().collect() }
+        Self { checks: checks.into_iter().collect(), selection: Selection::default() }
+    }
+
+    /// What of it is wanted.
+    pub(crate) fn wanted(mut self, selection: Selection) -> Self {
+        self.checks.retain(|check| selection.wants_check(check));
+        Self { selection, ..self }
+    }
+
+    /// What a check may find.
+    fn findings_of(&self, check: &'static Check) -> impl Iterator<Item = &'static FindingKind> {
+        check.findings.iter().copied().filter(|kind| self.selection.wants_finding(check, kind))
     }
 
     /// The checks, in the order of the registry.
@@ -61,8 +73,8 @@ impl Catalog {
     pub(crate) fn kinds(&self) -> Vec<(&'static FindingKind, Vec<&'static Check>)> {
         let mut kinds: Vec<(&'static FindingKind, Vec<&'static Check>)> = Vec::new();
         for check in self.checks() {
-            for kind in check.findings {
-                match kinds.iter_mut().find(|(known, _)| known == kind) {
+            for kind in self.findings_of(check) {
+                match kinds.iter_mut().find(|(known, _)| *known == kind) {
                     Some((_, checks)) => checks.push(check),
                     None => kinds.push((kind, vec![check])),
                 }
@@ -99,14 +111,9 @@ pub(crate) struct CheckEntry {
     findings: Vec<&'static str>,
 }
 
-impl From<&'static Check> for CheckEntry {
-    fn from(check: &'static Check) -> Self {
-        Self {
-            id: check.id,
-            category: check.category,
-            question: check.question,
-            findings: check.findings.iter().map(|kind| kind.id).collect(),
-        }
+impl CheckEntry {
+    fn new(check: &'static Check, findings: impl Iterator<Item = &'static FindingKind>) -> Self {
+        Self { id: check.id, category: check.category, question: check.question, findings: findings.map(|kind| kind.id).collect() }
     }
 }
 

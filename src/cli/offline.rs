@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{CommandFactory, ValueEnum};
 
 use super::args::{Cli, Format, Options};
-use super::diagnose::human_options;
+use super::diagnose::{human_options, selection};
 use super::{Failure, deliver, deliver_bytes};
 use crate::catalog::explain::Explanation;
 use crate::catalog::list::{self, Listing};
@@ -18,8 +18,10 @@ use crate::report::{ExitStatus, json};
 
 /// `casa-doctor list`.
 pub(super) fn list(host: &Arc<dyn Host>, options: &Options) -> Result<ExitStatus, Failure> {
-    let catalog = Catalog::registered();
-    let plugins = plugins(host, options);
+    let mut plugins = plugins(host, options);
+    let selection = selection(host, options)?;
+    plugins.retain(|plugin| selection.wants_plugin(&plugin.name));
+    let catalog = Catalog::registered().wanted(selection);
     let text = match options.format {
         Format::Json => json::render(&Listing::new(&catalog, &plugins))?,
         Format::Human => list::render(&catalog, &plugins, &human_options(host.as_ref(), options)),

@@ -9,13 +9,13 @@ use casa_doctor_checks::finding::{Safety, Severity};
 use super::args::Options;
 use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look_only, render, request, selection};
-use super::run::{self, environment};
+use super::run::{self, Manner, environment};
 use super::{Failure, decided, deliver, share};
 use crate::casa_distro::{has_url_password, is_secret_name};
 use crate::catalog::Selection;
 use crate::fix::{self, FileChange, Scope, Written};
 use crate::host::{Host, OverlayHost};
-use crate::launch::{self, Request};
+use crate::launch::{self, Request, Stdout};
 use crate::output;
 use crate::plan::{Plan, Repair};
 use crate::probes::collect;
@@ -84,7 +84,7 @@ pub(super) fn fix(
 
     if command.is_empty() {
         // Nothing was asked for, so the container only shows that it starts.
-        let (launch, status) = try_start(host.as_ref(), &after, &now, mode);
+        let (launch, status) = try_start(host.as_ref(), &after, &now, mode, beside(options));
         document.launch = launch;
         if status != Some(0) {
             document.exit_status = ExitStatus::Failed;
@@ -100,7 +100,7 @@ pub(super) fn fix(
     let request = Request::new(mode, command);
     let planned_launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started);
     let ended = planned_launch.and_then(|launch| {
-        let ended = run::start(host.as_ref(), options, &after.facts, &launch, true);
+        let ended = run::start(host.as_ref(), options, &after.facts, &launch, Manner { explains: true, stdout: beside(options) });
         document.launch = Some(launch_doc(&launch, ended.as_ref().ok().map(|status| i32::from(status.code()))));
         ended
     });
@@ -289,8 +289,19 @@ fn scope(environment: &Environment) -> Scope<'_> {
     Scope { config_file: Some(&environment.file.path), user_file: environment.user_file.as_ref().map(|file| file.path.as_path()) }
 }
 
+/// Where the output of a program goes beside our own: a document for programs stands alone on standard output.
+fn beside(options: &Options) -> Stdout {
+    if options.format.is_prose() || options.output.is_some() { Stdout::Ours } else { Stdout::Aside }
+}
+
 /// Starts the container with a command that does nothing, to see that it starts.
-fn try_start(host: &dyn Host, after: &Diagnosis, environment: &Environment, mode: OpenGl) -> (Option<LaunchDoc>, Option<i32>) {
+fn try_start(
+    host: &dyn Host,
+    after: &Diagnosis,
+    environment: &Environment,
+    mode: OpenGl,
+    stdout: Stdout,
+) -> (Option<LaunchDoc>, Option<i32>) {
     let request = Request::new(mode, vec!["true".into()]);
     let plan = match run::plan(host, environment, &after.facts, &request) {
         Ok(plan) => plan,
@@ -299,7 +310,7 @@ fn try_start(host: &dyn Host, after: &Diagnosis, environment: &Environment, mode
             return (None, None);
         }
     };
-    let status = match launch::launch(host, &plan) {
+    let status = match launch::launch(host, &plan, stdout) {
         Ok(ended) => Some(ended.status),
         Err(error) => {
             output::notice(&format!("the container was not started: {error:#}"));

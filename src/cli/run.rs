@@ -14,7 +14,7 @@ use super::{Failure, decided, deliver, image_cache};
 use crate::casa_distro;
 use crate::catalog::Selection;
 use crate::host::Host;
-use crate::launch::{self, LaunchError, Plan, Request, Settings};
+use crate::launch::{self, LaunchError, Plan, Request, Settings, Stdout};
 use crate::output;
 use crate::probes::collect_for_use;
 use crate::recommend::decision::without_stock;
@@ -55,11 +55,21 @@ pub(super) fn run(host: Arc<dyn Host>, options: &Options, args: RunArgs) -> Resu
         deliver(options, &text)?;
         return Ok(ExitStatus::Clean);
     }
-    start(host.as_ref(), options, &facts, &plan, !args.no_diagnosis)
+    start(host.as_ref(), options, &facts, &plan, Manner { explains: !args.no_diagnosis, stdout: Stdout::Ours })
 }
 
-/// Starts what was planned, and with `explains` says what may be the reason when it dies.
-pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Plan, explains: bool) -> Result<ExitStatus, Failure> {
+/// How something is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether it is said what may be the reason when it dies.
+    pub(super) explains: bool,
+    /// Where its standard output goes.
+    pub(super) stdout: Stdout,
+}
+
+/// Starts what was planned.
+pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Plan, manner: Manner) -> Result<ExitStatus, Failure> {
+    let Manner { explains, stdout } = manner;
     if !options.quiet {
         for warning in &plan.warnings {
             output::notice(warning);
@@ -78,7 +88,7 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
     }
     let started = Instant::now();
     let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
-    match launch::launch(host, plan) {
+    match launch::launch(host, plan, stdout) {
         Ok(launch::Ended { status, stderr, by_signal }) => {
             let death =
                 Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(host, plan, started.elapsed()) };

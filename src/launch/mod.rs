@@ -33,7 +33,7 @@ mod show;
 mod site;
 mod unbound;
 mod variables;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "witness_elsewhere.rs")]
 mod witness;
 
 use std::ffi::OsString;
@@ -48,6 +48,7 @@ pub(crate) use plan::{Plan, plan};
 pub(crate) use private::remove_at_a_crash;
 pub(crate) use run::{Ended, launch};
 pub(crate) use settings::Settings;
+pub(crate) use witness::Stdout;
 
 use crate::recommend::OpenGl;
 

@@ -9,7 +9,7 @@ use super::plan::{Places, Plan};
 use super::private::Private;
 use super::process::{Watch, shell_status};
 use super::unbound::Unbound;
-use super::witness::Witness;
+use super::witness::{Stdout, Witness};
 use crate::host::Host;
 
 /// How a launch ended.
@@ -62,7 +62,7 @@ impl Prepared {
 }
 
 /// Starts the container on our own terminal or pipes, waits for its end, and removes the private files, whatever happens.
-pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError> {
+pub(crate) fn launch(host: &dyn Host, plan: &Plan, stdout: Stdout) -> Result<Ended, LaunchError> {
     let failed = |source| LaunchError::Run { engine: plan.engine.clone(), source };
     // Before the private files exist, so that no signal leaves them behind.
     let mut watch = Watch::start(host).map_err(failed)?;
@@ -71,7 +71,7 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan) -> Result<Ended, LaunchError>
     if let Some(signal) = watch.already_ended() {
         return Ok(of_signal(signal));
     }
-    let (witness, streams) = Witness::start();
+    let (witness, streams) = Witness::start(stdout).map_err(failed)?;
     let end = watch.run(host, plan, &prepared.argv, streams, &prepared.private).map_err(failed)?;
     let stderr = witness.text(host);
     let status = shell_status(end.status);

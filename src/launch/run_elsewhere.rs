@@ -2,6 +2,7 @@
 
 use super::LaunchError;
 use super::plan::Plan;
+use super::witness::Stdout;
 use crate::host::Host;
 
 /// How a launch ended.
@@ -16,6 +17,6 @@ pub(crate) struct Ended {
 }
 
 /// Nothing can be started here.
-pub(crate) fn launch(_: &dyn Host, _: &Plan) -> Result<Ended, LaunchError> {
+pub(crate) fn launch(_: &dyn Host, _: &Plan, _: Stdout) -> Result<Ended, LaunchError> {
     Err(LaunchError::NoEngine)
 }

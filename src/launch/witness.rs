@@ -22,6 +22,15 @@ const KEPT: usize = 128 << 10;
 /// Where standard error leads to when it is a file.
 const STDERR_FILE: &str = "/proc/self/fd/2";
 
+/// Where the standard output of what is started goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    /// Where ours goes.
+    Ours,
+    /// To standard error: a document is written to ours, and nothing else may stand there.
+    Aside,
+}
+
 /// What is kept of a text that may be long.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -81,7 +90,19 @@ pub(super) struct Streams {
 
 impl Witness {
     /// Looks at where standard error leads to. A failure here only means that nothing is read.
-    pub(super) fn start() -> (Self, Streams) {
+    ///
+    /// # Errors
+    ///
+    /// When standard output is to go aside and cannot: it must not come into the document.
+    pub(super) fn start(output: Stdout) -> std::io::Result<(Self, Streams)> {
+        let (witness, mut streams) = Self::beside(output == Stdout::Aside);
+        if output == Stdout::Aside && streams.stdout.is_none() {
+            streams.stdout = Some(rustix::stdio::stderr().try_clone_to_owned()?.into());
+        }
+        Ok((witness, streams))
+    }
+
+    fn beside(aside: bool) -> (Self, Streams) {
         let (stdout, stderr) = (rustix::stdio::stdout(), rustix::stdio::stderr());
         let Ok(stat) = rustix::fs::fstat(stderr) else { return (Self::Absent, Streams::default()) };
         match FileType::from_raw_mode(stat.st_mode) {
@@ -89,7 +110,8 @@ impl Witness {
                 (Self::File { from: place(stderr, u64::try_from(stat.st_size).unwrap_or(0)) }, Streams::default())
             }
             FileType::Fifo | FileType::Socket => {
-                let same = rustix::fs::fstat(stdout).is_ok_and(|other| (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino));
+                let same = aside
+                    || rustix::fs::fstat(stdout).is_ok_and(|other| (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino));
                 read_along(same).unwrap_or_default()
             }
             _ => (Self::Absent, Streams::default()),

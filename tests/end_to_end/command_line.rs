@@ -63,6 +63,28 @@ fn every_id_can_be_listed_and_explained_offline() {
 }
 
 #[test]
+fn what_is_listed_can_be_chosen() {
+    let patient = Patient::new();
+    let list = |words: &[&str]| -> serde_json::Value {
+        let answer = patient.run(["list", "--format", "json"].iter().chain(words));
+        answer.assert_status(0);
+        serde_json::from_str(&answer.stdout()).unwrap()
+    };
+    let words = |value: &serde_json::Value, key: &str| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    let vbox = list(&["--only", "virtualbox", "--skip", "vbox-audio"]);
+    assert!(words(&vbox["findings"], "id").iter().all(|id| id.starts_with("vbox-") && id != "vbox-audio"));
+    assert!(words(&vbox["checks"], "category").iter().all(|category| category == "virtualbox"));
+    assert!(!vbox["checks"].as_array().unwrap().is_empty());
+    // Of a check that may find several things, what is wanted.
+    let one = list(&["--only", "x11-cookie-missing"]);
+    assert_eq!((words(&one["findings"], "id"), words(&one["checks"], "id").len()), (vec!["x11-cookie-missing".to_owned()], 1));
+    assert_eq!(one["checks"][0]["findings"], serde_json::json!(["x11-cookie-missing"]));
+    patient.run(["list", "--only", "no-such-thing"]).assert_status(2);
+}
+
+#[test]
 fn a_recording_judged_elsewhere_gives_the_same() {
     let patient = Patient::new();
     let environment = patient.environment("e", "{\"name\": 3, \"container_options\": [\"--softgl\"]}");

@@ -184,6 +184,23 @@ fn a_report_in_a_file_tells_how_the_command_ended() {
 }
 
 #[test]
+fn a_document_on_standard_output_stands_alone() {
+    let patient = Patient::new();
+    let (environment, _) = with_removed_flag(&patient);
+    let fix = |format| ["--fix", "--no-graphics", "--format", format, &environment];
+    let command = ["--", "sh", "-c", "echo mine; echo wrong >&2; exit 9"];
+    let answer = patient.run(fix("json").into_iter().chain(command));
+    answer.assert_status(9);
+    let document: serde_json::Value = serde_json::from_str(&answer.stdout()).unwrap();
+    assert_eq!(document["exit_status"], 9);
+    assert!(answer.stderr().contains("mine\nwrong\n"), "{}", answer.all());
+    // A person sees the program's output behind the report.
+    let answer = patient.run(fix("human").into_iter().chain(command));
+    answer.assert_status(9);
+    assert!(answer.stdout().ends_with("mine\n") && !answer.stderr().contains("mine"), "{}", answer.all());
+}
+
+#[test]
 fn what_cannot_be_written_is_told_with_the_report_and_nothing_else_is_kept() {
     use std::os::unix::fs::PermissionsExt;
     let patient = Patient::new();

@@ -66,8 +66,8 @@ pub struct VirtualBoxGuest {
     pub group: Option<u32>,
     /// Whether the group file makes this user a member.
     pub member: Option<bool>,
-    /// Whether the kernel has the module of the guest additions (`/dev/vboxguest`).
-    pub additions: bool,
+    /// Whether the kernel has the module of the guest additions (`/dev/vboxguest`); `None` when that cannot be seen.
+    pub additions: Option<bool>,
 }
 
 /// A mounted folder of the host.

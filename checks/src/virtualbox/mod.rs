@@ -4,6 +4,7 @@
 //! machine that is not known to be one of BrainVISA is never spoken of as wrong.
 
 mod acceleration;
+mod additions;
 mod audio;
 mod graphics;
 mod shared_folders;
@@ -15,8 +16,14 @@ use crate::facts::{Facts, VirtualBox, VirtualMachine};
 use crate::finding::{Finding, Severity};
 
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] =
-    &[&acceleration::CHECK, &graphics::CONTROLLER_CHECK, &graphics::MEMORY_CHECK, &shared_folders::CHECK, &audio::CHECK];
+pub(crate) static CHECKS: &[&Check] = &[
+    &acceleration::CHECK,
+    &additions::CHECK,
+    &graphics::CONTROLLER_CHECK,
+    &graphics::MEMORY_CHECK,
+    &shared_folders::CHECK,
+    &audio::CHECK,
+];
 
 /// VirtualBox, or how a check ends without it.
 fn virtualbox(facts: &Facts) -> Result<&VirtualBox, Outcome> {

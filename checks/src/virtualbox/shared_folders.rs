@@ -77,7 +77,7 @@ mod tests {
 
     fn guest(usable: Option<bool>, member: bool, groups: Vec<u32>) -> Facts {
         let folder = SharedFolder { path: "/media/sf_home".into(), usable, group: Some(998) };
-        let guest = VirtualBoxGuest { shared_folders: vec![folder], group: Some(998), member: Some(member), additions: true };
+        let guest = VirtualBoxGuest { shared_folders: vec![folder], group: Some(998), member: Some(member), additions: Some(true) };
         let session = Some(Session { groups, ..Session::default() });
         Facts { session, virtualbox: Some(VirtualBox { guest: Some(guest), ..VirtualBox::default() }), ..answered() }
     }

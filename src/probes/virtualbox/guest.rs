@@ -22,7 +22,7 @@ pub(super) fn look(host: &dyn Host) -> VirtualBoxGuest {
             .as_ref()
             .zip(user)
             .map(|(fields, user)| fields.get(3).is_some_and(|names| names.split(',').any(|name| name == user))),
-        additions: host.exists(Path::new("/dev/vboxguest")) == Some(true),
+        additions: host.exists(Path::new("/dev/vboxguest")),
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_folder_and_its_group() {
         let found = guest("root:x:0:\nvboxsf:x:998:bob,anna\n", 0o000);
-        assert_eq!((found.group, found.member, found.additions), (Some(998), Some(true), true));
+        assert_eq!((found.group, found.member, found.additions), (Some(998), Some(true), Some(true)));
         assert_eq!(found.shared_folders[0].path, Path::new("/media/sf_my data"));
         assert_eq!(found.shared_folders[0].usable, Some(false));
         let found = guest("vboxsf:x:998:\n", 0o700);

@@ -21,19 +21,19 @@ impl Sandbox<'_> {
     }
 }
 
-/// Nothing, where nothing is there: other errors stay errors.
-fn there<T>(answer: io::Result<T>) -> io::Result<Option<T>> {
+/// Nothing, where nothing is there: other errors stay errors, and name the path.
+fn there<T>(path: &Path, answer: io::Result<T>) -> io::Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display()))),
     }
 }
 
 impl Tree for Sandbox<'_> {
     fn entry(&self, path: &Path) -> io::Result<Option<Entry>> {
         let path = self.on_host(path);
-        let Some(metadata) = there(self.host.symlink_metadata(&path))? else { return Ok(None) };
+        let Some(metadata) = there(&path, self.host.symlink_metadata(&path))? else { return Ok(None) };
         Ok(Some(match metadata.kind {
             FileKind::File => Entry::File(metadata.size),
             FileKind::Directory => Entry::Directory,
@@ -43,10 +43,15 @@ impl Tree for Sandbox<'_> {
     }
 
     fn names(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        Ok(there(self.host.read_dir(&self.on_host(directory)))?.unwrap_or_default())
+        let path = self.on_host(directory);
+        Ok(there(&path, self.host.read_dir(&path))?.unwrap_or_default())
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Content + '_>> {
-        Ok(Box::new(self.host.open(&self.on_host(path))?))
+        let path = self.on_host(path);
+        match there(&path, self.host.open(&path))? {
+            Some(file) => Ok(Box::new(file)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 }

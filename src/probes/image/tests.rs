@@ -73,6 +73,19 @@ fn a_described_sandbox_is_read_with_its_links_inside() {
 }
 
 #[test]
+fn a_described_sandbox_that_is_closed_is_not_an_empty_one() {
+    let host = described_root(RecordedHost::new(), "/images/brainvisa").file_mode(
+        "/images/brainvisa/usr/lib/os-release",
+        "PRETTY_NAME=\"Ubuntu 22.04.5 LTS\"\n",
+        0o000,
+    );
+    let image = probe_with(host, Path::new("/envs/x"), json!({"image": "/images/brainvisa", "container_type": "singularity"}));
+    assert_eq!(image.contents, None);
+    let reason = &image.unknown["contents"];
+    assert!(reason.starts_with("/images/brainvisa/usr/lib/os-release cannot be read: "), "{reason}");
+}
+
+#[test]
 fn links_that_lead_nowhere_or_in_circles_are_nothing() {
     let host = RecordedHost::new()
         .symlink("/image/a", "b")

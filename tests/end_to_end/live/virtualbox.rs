@@ -58,6 +58,8 @@ fn on_a_mac_that_cannot_be_had(patient: &Patient) {
     let file = patient.home().join("recording.json");
     patient.run(["record", "--raw", "--no-graphics", "--probe-timeout", "20", "-o", file.to_str().unwrap()]).assert_status(0);
     let mut recording: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let (run, machines) = (&recording["facts"]["probes"]["virtualbox"], &recording["facts"]["virtualbox"]["machines"]);
+    assert!(run["end"] == "answered" && machines[0]["audio"] == "default", "{:#}", recording["facts"]["virtualbox"]);
     recording["facts"]["machine"]["os"] = json!("macos");
     let file = patient.file("mac.json", recording.to_string());
     let args = ["--format", "json", "--only", "virtualbox", "--replay", file.to_str().unwrap()];

@@ -19,8 +19,8 @@ const WHILE: Duration = Duration::from_millis(200);
 /// The first picture is drawn in so many parts, so that a renderer that needs seconds for it can be stopped between them.
 const PARTS: u32 = 16;
 
-/// When the first picture is given up.
-const FIRST: Duration = Duration::from_millis(1500);
+/// When the first picture is given up. A renderer without a compiler takes half a second for it, and much longer on a busy machine.
+const FIRST: Duration = Duration::from_secs(3);
 
 /// Draws the mesh. A context with framebuffer objects and shaders must be current; that is what `version` says.
 ///

@@ -21,6 +21,7 @@ const SCRATCH_KIB: u32 = 16 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Codec {
     Gzip,
+    Lz4,
     Xz,
     Zstd,
 }
@@ -31,10 +32,10 @@ impl Codec {
         let name = match number {
             1 => return Ok(Self::Gzip),
             4 => return Ok(Self::Xz),
+            5 => return Ok(Self::Lz4),
             6 => return Ok(Self::Zstd),
             2 => "lzma",
             3 => "lzo",
-            5 => "lz4",
             other => return Err(damaged(&format!("it is packed in the unknown way number {other}"))),
         };
         Err(damaged(&format!("it is packed with {name}, which is not known here")))
@@ -46,6 +47,12 @@ impl Codec {
         let most = limit as u64 + 1;
         match self {
             Self::Gzip => flate2::bufread::ZlibDecoder::new(packed).take(most).read_to_end(&mut bytes)?,
+            Self::Lz4 => {
+                bytes.resize(limit, 0);
+                let length = lz4_flex::block::decompress_into(packed, &mut bytes).map_err(io::Error::other)?;
+                bytes.truncate(length);
+                length
+            }
             Self::Xz => lzma_rust2::XzReader::new_mem_limit(packed, false, SCRATCH_KIB).take(most).read_to_end(&mut bytes)?,
             Self::Zstd => {
                 let limit = u64::from(SCRATCH_KIB) << 10;

@@ -11,6 +11,8 @@ use crate::host::{Command, Host, LiveHost};
 /// What mksquashfs is told. Together they make every kind of inode and every way to keep a file.
 const WAYS: &[&[&str]] = &[
     &["-comp", "gzip"],
+    &["-comp", "lz4"],
+    &["-comp", "lz4", "-Xhc"],
     &["-comp", "xz"],
     &["-comp", "xz", "-Xbcj", "x86"],
     &["-comp", "zstd"],
@@ -139,7 +141,7 @@ fn what_is_damaged_ends_with_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("root");
     tree(&root);
-    for way in [["-comp", "gzip"], ["-comp", "xz"], ["-comp", "zstd"]] {
+    for way in [["-comp", "gzip"], ["-comp", "lz4"], ["-comp", "xz"], ["-comp", "zstd"]] {
         let whole = pack(&root, &way);
         let mut told = 0;
         for (turn, at) in (0..whole.len()).step_by(whole.len() / 60 + 1).chain(0..96).enumerate() {
@@ -176,5 +178,5 @@ fn what_is_not_known_is_named() {
     assert!(reason(0, b"hsqs").ends_with("its version is 0.0, and 4.0 is known here"));
     assert!(reason(28, &[4]).ends_with("its blocks have 0 bytes"));
     assert!(reason(12, &(128_u32 << 10).to_le_bytes()).ends_with("it is packed in the unknown way number 0"));
-    assert!(reason(20, &[5]).ends_with("it is packed with lz4, which is not known here"));
+    assert!(reason(20, &[3]).ends_with("it is packed with lzo, which is not known here"));
 }

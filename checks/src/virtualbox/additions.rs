@@ -1,6 +1,6 @@
 //! Inside of a virtual machine: are the guest additions at work?
 
-use super::virtualbox;
+use super::guest;
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Connection, Facts, ProbeId};
 use crate::finding::{FindingKind, Severity};
@@ -28,9 +28,8 @@ static MISSING: FindingKind = FindingKind {
 };
 
 fn run(facts: &Facts) -> Outcome {
-    let guest = match virtualbox(facts).map(|virtualbox| &virtualbox.guest) {
-        Ok(Some(guest)) => guest,
-        Ok(None) => return Outcome::Skipped("this is not a virtual machine of VirtualBox".to_owned()),
+    let guest = match guest(facts) {
+        Ok(guest) => guest,
         Err(outcome) => return outcome,
     };
     match guest.additions {

@@ -12,7 +12,7 @@ mod shared_folders;
 use std::path::Path;
 
 use crate::check::{Check, Outcome};
-use crate::facts::{Facts, VirtualBox, VirtualMachine};
+use crate::facts::{Facts, VirtualBox, VirtualBoxGuest, VirtualMachine};
 use crate::finding::{Finding, Severity};
 
 /// The checks of this family, sorted by id.
@@ -28,6 +28,12 @@ pub(crate) static CHECKS: &[&Check] = &[
 /// VirtualBox, or how a check ends without it.
 fn virtualbox(facts: &Facts) -> Result<&VirtualBox, Outcome> {
     facts.virtualbox.as_ref().ok_or_else(|| Outcome::Unknown("nothing was recorded about VirtualBox".to_owned()))
+}
+
+/// This machine as one of VirtualBox, or how a check ends on another one.
+fn guest(facts: &Facts) -> Result<&VirtualBoxGuest, Outcome> {
+    let guest = virtualbox(facts)?.guest.as_ref();
+    guest.ok_or_else(|| Outcome::Skipped("this is not a virtual machine of VirtualBox".to_owned()))
 }
 
 /// A machine that is worth a look, with what it may be told at most.

@@ -1,6 +1,6 @@
 //! Inside of a virtual machine: may this user use the folders of the computer around it?
 
-use super::virtualbox;
+use super::guest;
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -27,9 +27,8 @@ static VBOXSF: FindingKind = FindingKind {
 };
 
 fn run(facts: &Facts) -> Outcome {
-    let guest = match virtualbox(facts).map(|virtualbox| &virtualbox.guest) {
-        Ok(Some(guest)) => guest,
-        Ok(None) => return Outcome::Skipped("this is not a virtual machine of VirtualBox".to_owned()),
+    let guest = match guest(facts) {
+        Ok(guest) => guest,
         Err(outcome) => return outcome,
     };
     if guest.shared_folders.is_empty() {

@@ -34,8 +34,17 @@ pub(super) fn measure(host: Arc<dyn Host>, options: &Options, env: Option<OsStri
     remember(host.as_ref(), options, &diagnosis)?;
     let mut document = diagnosis.document(host.as_ref());
     conclude(host.as_ref(), options, &only_this, &mut document)?;
+    if diagnosis.facts.measurements.as_ref().is_some_and(nothing_started) {
+        document.exit_status = ExitStatus::Failed;
+    }
     deliver(options, &render(host.as_ref(), options, &document)?)?;
     Ok(document.exit_status)
+}
+
+/// Whether no container came up at all, so that what was asked for was not done.
+fn nothing_started(all: &Measurements) -> bool {
+    let mut in_image = all.measured.iter().filter(|one| one.place == Place::Image).peekable();
+    in_image.peek().is_some() && in_image.all(|one| one.outcome == MeasurementOutcome::NotStarted)
 }
 
 /// Keeps what was measured in the user's own record, which `run` obeys. The environment's file is `--fix`'s.

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::lab::{Answer, Patient, XServer, healthy_configuration, ids, lab};
+use super::repair::without_path;
 
 /// An environment around one of the lab's images.
 fn around(patient: &Patient, image: &str) -> String {
@@ -209,6 +210,16 @@ fn a_container_that_never_comes_to_the_test_is_ended_with_all_it_started() {
     let sleeping = Command::new("pgrep").args(["-u", lab().value("LAB_USER"), "-f", "sleep 86399"]).output().unwrap();
     assert!(sleeping.stdout.is_empty(), "{sleeping:?}");
     assert_nothing_left(&patient);
+}
+
+#[test]
+fn what_cannot_be_started_was_not_measured() {
+    let patient = Patient::new();
+    let environment = around(&patient, "LAB_IMAGE");
+    let output = without_path(&patient, ["measure", "--format", "json", &environment]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((&document["exit_status"], &document["checks"][0]["outcome"]), (&json!(3), &json!("unknown")));
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn with_removed_flag(patient: &Patient) -> (String, PathBuf) {
 }
 
 /// casa-doctor, started where PATH leads to nothing.
-fn without_path<'a>(patient: &Patient, words: impl IntoIterator<Item = &'a str>) -> std::process::Output {
+pub(crate) fn without_path<'a>(patient: &Patient, words: impl IntoIterator<Item = &'a str>) -> std::process::Output {
     let mut command = lab().command("/usr/bin/env", patient.home());
     command.arg("PATH=/nowhere").arg(lab().program()).args(words).output().unwrap()
 }

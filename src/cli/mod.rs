@@ -20,6 +20,7 @@ use std::ffi::OsStr;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
@@ -30,6 +31,9 @@ use crate::host::{Host, LiveHost};
 use crate::probes::child;
 use crate::report::{ExitStatus, nagios};
 use crate::{crash, launch, output};
+
+/// The least time for a probe. Drivers and engines that are read from a disk for the first time need most of it.
+const LEAST_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
@@ -55,6 +59,10 @@ pub(crate) fn main() -> ExitCode {
         return child::main(name, args);
     }
     crash::install(end_by_a_mistake(&cli));
+    if cli.options.probe_timeout < LEAST_PROBE_TIMEOUT {
+        cli.options.probe_timeout = LEAST_PROBE_TIMEOUT;
+        output::notice("each probe gets one second: with less, what is only slow would be called hung");
+    }
     // As everywhere, "-" is standard output.
     cli.options.output.take_if(|path| path.as_os_str() == "-");
     let (format, to_file) = (cli.options.format, cli.options.output.is_some());

@@ -36,14 +36,17 @@ pub(super) fn fix(
     }
     share::check(options, share::is_redacted(options))?;
     let selection = selection(&host, options)?;
-    let before = look_only(&host, options, env.clone(), &selection)?;
-    let in_vain = |failure| in_vain(host.as_ref(), options, &selection, &before, failure);
-    let found = match environment(&before.facts) {
-        Ok(found) => found.clone(),
-        Err(failure) => return Err(in_vain(Failure { status: ExitStatus::Failed, ..failure })),
+    // A command that is not started has its own status, whatever the reason.
+    let in_vain_status = if command.is_empty() { ExitStatus::Failed } else { ExitStatus::NotStarted };
+    let not_done = |failure: Failure| match failure.status {
+        ExitStatus::Failed | ExitStatus::NotStarted => Failure { status: in_vain_status, ..failure },
+        _ => failure,
     };
+    let before = look_only(&host, options, env.clone(), &selection).map_err(not_done)?;
+    let in_vain = |failure| in_vain(host.as_ref(), options, &selection, &before, not_done(failure));
+    let found = environment(&before.facts).map_err(in_vain)?.clone();
     let plan = before.repairs();
-    let agreed = agree(options, &plan)?;
+    let agreed = agree(options, &plan).map_err(not_done)?;
     let agrees = |repair: &Repair| agreed.contains(&repair.because) || repair.safety == Safety::Safe;
     let planned = Planned::new(&host, options, &before, agrees, &selection).map_err(in_vain)?;
     for note in plan.notes.iter().chain(&planned.notes) {
@@ -74,7 +77,7 @@ pub(super) fn fix(
         facts.measurements.clone_from(&planned.then.facts.measurements);
         Diagnosis::of(before.source, facts, &selection)
     };
-    let now = environment(&after.facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?.clone();
+    let now = environment(&after.facts).map_err(not_done)?.clone();
     let mode = after.mode();
     let mut document = after.document(host.as_ref());
     document.plan = after.plan().document(&after.facts);
@@ -114,7 +117,7 @@ pub(super) fn fix(
 
 /// Tells what was found although nothing could be repaired, with the status that says so. Gives the failure back.
 fn in_vain(host: &dyn Host, options: &Options, selection: &Selection, before: &Diagnosis, failure: Failure) -> Failure {
-    if failure.status != ExitStatus::Failed {
+    if !matches!(failure.status, ExitStatus::Failed | ExitStatus::NotStarted) {
         return failure;
     }
     let tell = || {

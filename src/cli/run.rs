@@ -134,6 +134,11 @@ pub(super) fn environment(facts: &Facts) -> Result<&Environment, Failure> {
                 names.join("\n")
             )));
         }
+        None => {
+            let run = facts.probes.get(&ProbeId::Environment);
+            let why = run.and_then(|run| run.reason.as_deref()).unwrap_or("it was not looked at");
+            return Err(Failure::not_started(anyhow::anyhow!("the environment is not known: {why}")));
+        }
         _ => {
             return Err(Failure::not_started(anyhow::anyhow!(
                 "no casa-distro environment was found: name its directory, or start casa-doctor in it"

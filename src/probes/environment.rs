@@ -9,7 +9,7 @@ use casa_doctor_checks::config::python_format::{is_variable_name, variable_refer
 use casa_doctor_checks::facts::{Environment, EnvironmentSearch, LinkedDirectory, Mount};
 use serde_json::Value;
 
-use super::Context;
+use super::{Context, option_binds};
 use crate::casa_distro::{
     Loaded, LocateError, Place, combine, container_home, has_url_password, hide_secrets, is_secret_name, locate, read_config,
     substitute, user_directory, user_file,
@@ -73,6 +73,7 @@ fn examine(host: &dyn Host, place: Place) -> Environment {
         linked_directories: linked_directories(host),
         unread_files: unread_files(host, &directory),
         mounts: mounts.unwrap_or_default(),
+        option_binds: merged.as_ref().map(|merged| option_binds::look(host, merged)).unwrap_or_default(),
         directory,
         file,
         other_layout,

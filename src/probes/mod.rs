@@ -11,6 +11,7 @@ pub(crate) mod graphics;
 mod image;
 mod machine;
 mod manifests;
+mod option_binds;
 mod session;
 mod soma_workflow;
 mod ssh_agent;

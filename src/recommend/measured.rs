@@ -18,6 +18,10 @@ pub(crate) fn recommend(facts: &Facts) -> Option<Recommendation> {
         let why = of_tried.or_else(|| measurements.unfinished.first().map(|one| one.reason.clone()));
         return predict(facts).map(|mut found| {
             found.reasons.extend(why.map(|why| format!("no mode could be tried out: {why}")));
+            // Of a container that does not start nobody knows how it would draw.
+            if !tried.is_empty() {
+                found.confidence = Confidence::Low;
+            }
             found
         });
     }

@@ -157,9 +157,14 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
                         reason: format!("{trouble}, and the image's own driver for the same card may fare no better"),
                     };
                 }
-                let known = if image.is_some() { Confidence::High } else { Confidence::Medium };
+                if image.is_none() {
+                    return verdict(
+                        Expected::Best(Confidence::Medium),
+                        "your screen is driven by Mesa, which fits the OpenGL of most images",
+                    );
+                }
                 verdict(
-                    Expected::Best(known),
+                    Expected::Best(Confidence::High),
                     "your screen is driven by Mesa and so is the OpenGL of the image, so they fit together",
                 )
             }

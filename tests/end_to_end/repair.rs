@@ -217,6 +217,15 @@ fn what_cannot_be_written_is_told_with_the_report_and_nothing_else_is_kept() {
     assert_eq!(fs::read(&file).unwrap(), before);
     assert!(!patient.home().join(".local/state/casa-doctor").exists(), "a decision was kept although nothing was done");
 
+    // A command that was not started has the status that says so.
+    fs::set_permissions(file.parent().unwrap(), fs::Permissions::from_mode(0o555)).unwrap();
+    let answer = patient.run(["--fix", "--no-graphics", "--format", "json", &environment, "--", "echo", "mine"]);
+    fs::set_permissions(file.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    answer.assert_status(125);
+    let document: serde_json::Value = serde_json::from_str(&answer.stdout()).unwrap();
+    assert_eq!(document["exit_status"], 125);
+    patient.run(["--fix", "/no/such/environment", "--", "true"]).assert_status(125);
+
     // A configuration that cannot be read decides nothing either.
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("nowhere", &file).unwrap();

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::flag_table::{self, Engines, Flag};
 use super::layers::{HIDDEN, Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
+use crate::engine::major_minor;
 use crate::facts::{EngineKind, Facts, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
 
@@ -31,6 +32,9 @@ static UNKNOWN_FLAG: FindingKind = FindingKind {
     example: "Error for command \"run\": unknown flag: --softgl",
     since: "0.1.0",
 };
+
+/// The options for programs with windows, in which casa_distro puts variables of the host; in the others it does not.
+const GUI_OPTIONS: &str = "container_gui_options";
 
 /// An element of the options with where it stands.
 struct Element<'a> {
@@ -76,15 +80,30 @@ fn run(facts: &Facts) -> Outcome {
         kinds.into_iter().find(|kind| matches!(kind, EngineKind::Apptainer | EngineKind::Singularity))
     });
     let elements = elements(&layers);
-    let troubles = read(&elements.iter().map(|element| element.text).collect::<Vec<_>>(), engine);
-    let findings = troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble)));
+    let texts: Vec<_> = elements.iter().map(|element| (element.text, element.key == GUI_OPTIONS)).collect();
+    let troubles = read(&texts, engine);
+    let knows_all = known_engine(facts);
+    let findings =
+        troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble, knows_all.as_deref())));
     outcome(findings.collect())
+}
+
+/// The engine, by name and version, where the table of options is that of its version.
+fn known_engine(facts: &Facts) -> Option<String> {
+    let engines = &facts.engines.as_ref()?.found;
+    let engine = engines.iter().find(|engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity))?;
+    let version = engine.version.as_deref()?;
+    let known = match engine.kind {
+        EngineKind::Apptainer => (1, 0)..=(1, 5),
+        _ => (3, 5)..=(4, 5),
+    };
+    known.contains(&major_minor(version)?).then(|| format!("{} {version}", engine.kind.program()))
 }
 
 /// The elements in the order in which casa_distro joins them.
 fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
     let mut elements = Vec::new();
-    for key in ["container_options", "container_gui_options"] {
+    for key in ["container_options", GUI_OPTIONS] {
         for layer in &layers.all {
             let listed = layer.elements(key).into_iter();
             // An element of another kind is another finding, but it may stand where a value is expected.
@@ -100,21 +119,28 @@ fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
 }
 
 /// Goes through the options as the engines' command line (the Go library pflag) does.
-fn read(elements: &[&str], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> {
+///
+/// Beside each element stands whether variables of the host are put in.
+fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> {
     let mut troubles = Vec::new();
     let mut waits_for_value = None;
     let mut may_have_value = false;
-    for (index, &text) in elements.iter().enumerate() {
+    let mut no_more_options = false;
+    for (index, &(text, with_variables)) in elements.iter().enumerate() {
         let is_value_of_unknown = std::mem::take(&mut may_have_value) && !text.starts_with('-');
         if waits_for_value.take().is_some() || is_value_of_unknown {
             continue;
         }
         // What is hidden, and what only the variables of the host tell, cannot be judged.
-        if text.starts_with(HIDDEN) || text.starts_with('$') {
+        if text.starts_with(HIDDEN) || (with_variables && text.starts_with('$')) {
             continue;
         }
         let reading = match text.strip_prefix("--") {
-            Some("") => Err(Trouble::Stray),
+            _ if no_more_options => Err(Trouble::Stray),
+            Some("") => {
+                no_more_options = true;
+                continue;
+            }
             Some(long) => read_long(long, engine),
             None => match text.strip_prefix('-') {
                 Some(letters) if !letters.is_empty() => read_letters(letters, engine),
@@ -193,7 +219,8 @@ fn is_go_boolean(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False")
 }
 
-fn finding(element: &Element<'_>, trouble: &Trouble) -> Finding {
+/// `engine` is one of which every option is known.
+fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>) -> Finding {
     let Element { layer, key, pointer, text } = element;
     let found = UNKNOWN_FLAG.found().evidence(format!("{}: \"{key}\" contains \"{text}\"", layer.place(pointer)));
     let remove = || [layer.edit(pointer, Change::Remove, &UNKNOWN_FLAG)];
@@ -246,12 +273,16 @@ fn finding(element: &Element<'_>, trouble: &Trouble) -> Finding {
         }
         Trouble::Unknown(Some(meant)) => {
             let right = text.replacen(text[2..].split('=').next().unwrap_or_default(), meant.name, 1);
-            found.severity(Severity::Warning).title(format!("{text} is probably a slip of the pen for {right}")).fix(
+            let severity = if engine.is_some() { Severity::Error } else { Severity::Warning };
+            found.severity(severity).title(format!("{text} is probably a slip of the pen for {right}")).fix(
                 format!("Write it as \"{right}\""),
                 Safety::Confirm,
                 set(right.clone()),
             )
         }
+        Trouble::Unknown(None) if engine.is_some() => found
+            .title(format!("{text} ends every start: {} has no such option", engine.unwrap_or("the engine")))
+            .advise("Correct or remove the option."),
         Trouble::Unknown(None) => found
             .severity(Severity::Info)
             .title(format!("casa-doctor does not know the option {text}"))
@@ -359,6 +390,36 @@ mod tests {
         assert_eq!(CHECK.judge(&facts), Outcome::Pass);
         facts.engines = Some(crate::facts::Engines { found: vec![engine(EngineKind::Apptainer)], ..Default::default() });
         assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn what_a_known_engine_does_not_know_ends_every_start() {
+        let severities = |version: &str, options: Value| -> Vec<Severity> {
+            let mut facts = facts(&json!({"container_options": options}));
+            let engine = crate::facts::Engine {
+                kind: EngineKind::Apptainer,
+                path: "/usr/bin/apptainer".into(),
+                version_text: None,
+                version: Some(version.into()),
+                version_error: None,
+                setuid: None,
+                daemon: None,
+            };
+            facts.engines = Some(crate::facts::Engines { found: vec![engine], ..Default::default() });
+            findings(&CHECK, &facts).iter().map(|finding| finding.severity).collect()
+        };
+        assert_eq!(severities("1.4.5", json!(["--NV"])), [Severity::Error]);
+        assert_eq!(severities("1.4.5", json!(["--nv "])), [Severity::Error]);
+        assert_eq!(severities("1.9.0", json!(["--something-else"])), [Severity::Info]);
+    }
+
+    #[test]
+    fn options_end_and_variables_are_put_in_where_casa_distro_does() {
+        let ids = |configuration| findings(&CHECK, &facts(&configuration)).len();
+        assert_eq!(CHECK.judge(&facts(&json!({"container_options": ["--nv", "--"]}))), Outcome::Pass);
+        assert_eq!(ids(json!({"container_options": ["--", "--nv"]})), 1);
+        assert_eq!(ids(json!({"container_options": ["$X"]})), 1);
+        assert_eq!(CHECK.judge(&facts(&json!({"container_gui_options": ["$X"]}))), Outcome::Pass);
     }
 
     #[test]

@@ -64,6 +64,9 @@ fn run(facts: &Facts) -> Outcome {
         }
     }
     findings.extend(missing_mounts(&layers));
+    if layers.is_singularity() {
+        findings.extend(missing_binds(&layers));
+    }
     match (findings.is_empty(), &layers.environment.merged) {
         (true, None) => Outcome::Skipped("the user's configuration file cannot be used".to_owned()),
         _ => outcome(findings),
@@ -140,6 +143,29 @@ fn missing_mounts(layers: &Layers<'_>) -> Vec<Finding> {
     findings
 }
 
+/// Options bind what is not there, of which the engine dies.
+fn missing_binds(layers: &Layers<'_>) -> Option<Finding> {
+    let gone: Vec<_> = layers.environment.option_binds.iter().filter(|bind| bind.exists == Some(false)).collect();
+    let first = gone.first()?;
+    let found = MISSING_MOUNT
+        .found()
+        .severity(Severity::Error)
+        .title("An option of the configuration binds what does not exist, which ends every start");
+    let found = gone.iter().fold(found, |found, bind| {
+        found.evidence(format!("\"{}\" of the configuration: {} does not exist", bind.option, bind.path.display()))
+    });
+    Some(
+        found
+            .advise(
+                "Write it under \"mounts\" of the configuration instead, where casa_distro leaves out what is missing, or remove the option.",
+            )
+            .advise_command(
+                "If it should be there, look which part of its path is missing:",
+                format!("namei -l {}", shell_word(&first.path.display().to_string())),
+            ),
+    )
+}
+
 fn not_there(layer: &Layer<'_>, gone: &[(&Mount, String)]) -> Finding {
     let mut found = MISSING_MOUNT.found();
     if gone.len() > 1 {
@@ -196,11 +222,25 @@ fn unset(layer: &Layer<'_>, pointer: &str, host: &str, known: &BTreeMap<String, 
 mod tests {
     use super::super::testing::{edits, facts, facts_with_user, findings};
     use super::*;
-    use crate::facts::Environment;
+    use crate::facts::{Environment, OptionBind};
 
     fn change(mut facts: Facts, change: impl FnOnce(&mut Environment)) -> Facts {
         change(facts.environment.as_mut().unwrap().found.as_mut().unwrap());
         facts
+    }
+
+    #[test]
+    fn an_option_that_binds_what_is_gone_ends_every_start() {
+        let with = |exists| {
+            let bind = OptionBind { option: "--bind /gone:/x".into(), path: "/gone".into(), exists };
+            change(facts(&json!({"container_options": ["--bind", "/gone:/x"]})), |environment| {
+                environment.option_binds = vec![bind]
+            })
+        };
+        let found = findings(&CHECK, &with(Some(false)));
+        assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "config-missing-mount", Severity::Error));
+        assert!(found[0].evidence[0].contains("--bind /gone:/x"));
+        assert!(findings(&CHECK, &with(None)).is_empty() && findings(&CHECK, &with(Some(true))).is_empty());
     }
 
     fn mount(container: &str, host: &str, exists: Option<bool>, source: &str) -> Mount {

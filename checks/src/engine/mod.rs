@@ -71,7 +71,7 @@ fn has_working_setuid(engine: &Engine) -> bool {
 }
 
 /// The first two numbers of a version; `None` when it has none.
-fn major_minor(version: &str) -> Option<(u32, u32)> {
+pub(crate) fn major_minor(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split('.').map(|part| part.parse().ok());
     Some((parts.next()??, parts.next().flatten().unwrap_or(0)))
 }

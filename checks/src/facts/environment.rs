@@ -39,6 +39,8 @@ pub struct Environment {
     pub merged: Option<Value>,
     /// The mounts of the merged view, substituted as casa_distro means them, with what stands on the host.
     pub mounts: Vec<Mount>,
+    /// The absolute paths that options of the merged configuration bind.
+    pub option_binds: Vec<OptionBind>,
     /// Where the container's home directory is on the host.
     #[serde(serialize_with = "super::lossy::option")]
     pub home: Option<PathBuf>,
@@ -125,6 +127,19 @@ pub enum ConfigErrorKind {
     TooDeep,
     /// The JSON is not an object.
     NotAnObject,
+}
+
+/// A path that an option of the engine binds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct OptionBind {
+    /// The option with its value.
+    pub option: String,
+    /// The path on the host.
+    #[serde(serialize_with = "super::lossy::path")]
+    pub path: PathBuf,
+    /// Whether it exists.
+    pub exists: Option<bool>,
 }
 
 /// One mount of the merged configuration.

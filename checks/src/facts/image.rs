@@ -31,6 +31,10 @@ pub struct Image {
     pub size: Option<u64>,
     /// The header, when it is a SIF file.
     pub sif: Option<Sif>,
+    /// Where the squashfs ends by its own words, in bytes from the beginning of the file, when it is no SIF file.
+    pub end: Option<u64>,
+    /// What is damaged in its contents, as far as they had to be read.
+    pub damage: Option<String>,
     /// MD5 of the whole file, in hexadecimal; `None` unless it was asked for.
     pub md5: Option<String>,
     /// The metadata file `<image>.json`, when it exists.

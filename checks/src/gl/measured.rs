@@ -3,6 +3,7 @@
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, Measurement, MeasurementOutcome, Measurements, OpenGl, Place, Prediction};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::log;
 use crate::renderer::RendererClass;
 
 pub(super) static CHECK: Check = Check {
@@ -11,7 +12,7 @@ pub(super) static CHECK: Check = Check {
     question: "Do the OpenGL modes do in the image what was expected of them?",
     // It is judged from what was tried out, which no probe does by itself.
     needs: &[],
-    findings: &[&NO_MODE, &CONTRADICTED],
+    findings: &[&NOT_STARTED, &NO_MODE, &CONTRADICTED],
     run,
 };
 
@@ -25,6 +26,18 @@ static NO_MODE: FindingKind = FindingKind {
     cure: "The evidence tells for each mode why. An image with /usr/local/lib/mesa has a software OpenGL that needs neither a graphics \
            card nor the X server's help: take a newer image of your version.",
     example: "container: crashed, software: no OpenGL",
+    since: "0.1.0",
+};
+
+static NOT_STARTED: FindingKind = FindingKind {
+    id: "engine-start-failed",
+    code: "CD0222",
+    severity: Severity::Error,
+    title: "The container does not start",
+    why: "casa-doctor started the container as a program of it is started, once for each OpenGL mode, and the engine gave up before it came to \
+          the test. No other program of this environment will start either.",
+    cure: "Cure what the engine's own words name: a damaged image, a mount of something that is not there, an option that it does not know.",
+    example: "FATAL: container creation failed: mount hook function failure: mount /data->/data error: while mounting /data: mount source /data doesn't exist",
     since: "0.1.0",
 };
 
@@ -56,6 +69,10 @@ fn run(facts: &Facts) -> Outcome {
     }
     let started = |one: &&&Measurement| one.outcome != MeasurementOutcome::NotStarted;
     if tried.iter().filter(started).count() == 0 {
+        if tried.iter().any(|one| !one.stderr.is_empty()) {
+            return Outcome::Findings(vec![not_started(&tried)]);
+        }
+        // The engine was not even called; other checks tell why.
         let reason = tried.iter().find_map(|one| one.reason.clone()).unwrap_or_else(|| "no reason is known".into());
         return Outcome::Unknown(format!("no OpenGL mode could be tried out: {reason}"));
     }
@@ -70,6 +87,22 @@ fn run(facts: &Facts) -> Outcome {
         return untold("the OpenGL modes that were tried do not work, and others were not tried to the end");
     }
     Outcome::of(findings)
+}
+
+/// The engine was called and started nothing, in no mode.
+fn not_started(tried: &[&Measurement]) -> Finding {
+    let finding = tried.iter().fold(NOT_STARTED.found(), |finding, one| finding.evidence(in_words(one)));
+    let said = tried.iter().flat_map(|one| &one.stderr).fold(Vec::<&str>::new(), |mut said, line| {
+        if !line.starts_with("INFO:") && !said.contains(&line.as_str()) {
+            said.push(line);
+        }
+        said
+    });
+    let finding = said.iter().take(4).fold(finding, |finding, line| finding.evidence(format!("the engine said: {line}")));
+    match log::explain_for_launch(&said.join("\n")) {
+        Some(known) => finding.evidence(format!("what it says is known: {}", known.pattern.cause)).advise(known.pattern.cure),
+        None => finding.advise("Look at what the engine said. `casa-doctor run -- true` shows it again."),
+    }
 }
 
 /// No mode draws by the interface that decides, which on a display is GLX.
@@ -203,7 +236,19 @@ mod tests {
     fn nothing_measured_is_no_question() {
         assert_eq!(CHECK.judge(&Facts::default()).word(), "skipped");
         assert_eq!(CHECK.judge(&facts(Vec::new(), Container, &[])).word(), "skipped");
-        assert_eq!(CHECK.judge(&facts(vec![one(Container, NotStarted)], Container, &[])).word(), "unknown");
+        let mut silent = one(Container, NotStarted);
+        silent.stderr.clear();
+        assert_eq!(CHECK.judge(&facts(vec![silent], Container, &[])).word(), "unknown");
+    }
+
+    #[test]
+    fn what_the_engine_says_when_nothing_starts_is_told() {
+        let mut failed = one(Container, NotStarted);
+        failed.stderr = vec!["INFO:    gocryptfs not found".into(), "FATAL:   mount source /data doesn't exist".into()];
+        let Outcome::Findings(found) = CHECK.judge(&facts(vec![failed.clone(), failed], Container, &[])) else { panic!() };
+        assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "engine-start-failed", Severity::Error));
+        assert_eq!(found[0].evidence.iter().filter(|line| line.contains("the engine said: FATAL")).count(), 1);
+        assert!(!found[0].evidence.iter().any(|line| line.contains("gocryptfs")));
     }
 
     #[test]

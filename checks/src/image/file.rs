@@ -10,7 +10,7 @@ pub(super) static CHECK: Check = Check {
     category: Category::Image,
     question: "Is the file a whole image, made for this kind of processor?",
     needs: &[ProbeId::Environment, ProbeId::Image],
-    findings: &[&NOT_AN_IMAGE, &TRUNCATED, &OTHER_ARCHITECTURE],
+    findings: &[&NOT_AN_IMAGE, &TRUNCATED, &DAMAGED, &OTHER_ARCHITECTURE],
     run: whole,
 };
 
@@ -22,6 +22,18 @@ static TRUNCATED: FindingKind = FindingKind {
     why: "The file is smaller than its own header, or the file that was downloaded with it, says. That is what an interrupted download or copy, or a full disk, leaves. Programs then fail in ways that do not name the cause, or the engine speaks of a bad superblock or a corrupted image.",
     cure: "Download or copy the image again, and check that the disk has room for it.",
     example: "kernel reported a bad superblock for squashfs image partition, possible causes are that your kernel doesn't support the compression algorithm or the image is corrupted",
+    since: "0.1.0",
+};
+
+static DAMAGED: FindingKind = FindingKind {
+    id: "image-damaged",
+    code: "CD0809",
+    severity: Severity::Error,
+    title: "The image is damaged",
+    why: "The file has its full size, but what stands in it is not what was packed: a download that was resumed wrongly, a copy of which a part was never \
+          written, or a disk that fails. The container does not start, or programs in it fail with errors of input and output.",
+    cure: "Download or copy the image again. Where it comes with its checksum, casa-doctor --checksum compares it.",
+    example: "FATAL: container creation failed: image driver mount failure: squashfuse_ll exited: Something went wrong trying to read the squashfs image.",
     since: "0.1.0",
 };
 
@@ -74,7 +86,7 @@ fn whole(facts: &Facts) -> Outcome {
     let mut findings = Vec::new();
     if let Some(size) = image.size {
         let promised = [
-            image.sif.as_ref().map(|sif| (sif.end, "its own header".to_owned())),
+            image.sif.as_ref().map(|sif| sif.end).or(image.end).map(|end| (end, "its own header".to_owned())),
             image.metadata.as_ref().and_then(|metadata| Some((metadata.size?, metadata.path.display().to_string()))),
         ];
         let missing: Vec<_> = promised.into_iter().flatten().filter(|(promised, _)| *promised > size).collect();
@@ -88,6 +100,14 @@ fn whole(facts: &Facts) -> Outcome {
             }
             findings.push(finding.advise("Download or copy the image again. The cut file is of no use."));
         }
+    }
+    if let Some(damage) = image.damage.as_ref().filter(|_| findings.is_empty()) {
+        findings.push(
+            DAMAGED
+                .found()
+                .evidence(format!("{}: {damage}", path.display()))
+                .advise("Download or copy the image again, and compare its checksum where one comes with it."),
+        );
     }
     let arch = image.sif.as_ref().and_then(|sif| sif.arch.as_deref());
     if let (Some(machine), Some(arch)) = (&facts.machine, arch)

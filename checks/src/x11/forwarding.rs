@@ -58,6 +58,25 @@ mod tests {
     use crate::facts::{ConnectFailure, ConnectFailureKind as Kind, Connection, Reach, X11};
 
     #[test]
+    fn a_display_of_this_machine_was_not_made_by_ssh() {
+        let failure = ConnectFailure {
+            kind: Kind::Refused,
+            detail: "Connection refused".into(),
+            address: Some("localhost:6070".into()),
+            cookie_sent: false,
+        };
+        let x11 = X11 {
+            display: display("localhost:70.0", 70, Reach::Loopback),
+            connection: Connection::Failed(failure),
+            local_displays: vec![":0".into(), ":70".into()],
+            ..X11::default()
+        };
+        let finding = only_finding(&CHECK, &facts(x11));
+        assert_eq!(finding.kind.id, "x11-unreachable");
+        assert!(told(&finding).contains("export DISPLAY=:70"));
+    }
+
+    #[test]
     fn tmux_keeps_an_old_display() {
         let failure = ConnectFailure {
             kind: Kind::Refused,

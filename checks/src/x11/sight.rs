@@ -42,7 +42,9 @@ impl<'a> Sight<'a> {
     pub(super) fn is_forwarded(&self) -> bool {
         let by_ssh = self.session().is_some_and(|session| session.ssh);
         let reach = self.reach();
-        self.number() >= SSH_DISPLAY_OFFSET && (reach == Reach::Loopback || (reach == Reach::Remote && by_ssh))
+        // ssh listens on TCP only: a display with a socket in the file system is a server's own.
+        let is_local = reach == Reach::Loopback && self.x11.local_displays.contains(&format!(":{}", self.number()));
+        self.number() >= SSH_DISPLAY_OFFSET && !is_local && (reach == Reach::Loopback || (reach == Reach::Remote && by_ssh))
     }
 
     /// The file that programs take their cookie from.

@@ -1,6 +1,7 @@
 //! What matters of the files of an image: its C library, its OpenGL, its marks of casa-distro.
 
-use std::io::{self, BufRead, BufReader};
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::facts::ImageContents;
@@ -124,8 +125,32 @@ fn distribution(image: Inside<'_>) -> io::Result<Option<String>> {
 
 /// The version of the C library in a directory. Of the library only its headers and its texts are read.
 fn glibc(image: Inside<'_>, directory: &Path) -> io::Result<Option<String>> {
-    let library = image.open(directory.join("libc.so.6"))?;
-    Ok(library.and_then(|library| machine::glibc::version(&object::ReadCache::new(library))))
+    let Some(library) = image.open(directory.join("libc.so.6"))? else { return Ok(None) };
+    let error = Cell::new(None);
+    let version = machine::glibc::version(&object::ReadCache::new(Keeping { inner: library, error: &error }));
+    error.take().map_or(Ok(version), Err)
+}
+
+/// Reads on and keeps an error, for what reads through it and makes nothing of it.
+struct Keeping<'a, R> {
+    inner: R,
+    error: &'a Cell<Option<io::Error>>,
+}
+
+impl<R: Read> Read for Keeping<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            self.error.set(Some(error));
+            kind.into()
+        })
+    }
+}
+
+impl<R: Seek> Seek for Keeping<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
 }
 
 fn manifests(image: Inside<'_>, directory: &str) -> io::Result<Vec<String>> {

@@ -16,6 +16,9 @@ const SQUASHFS: &[u8] = b"hsqs";
 /// Where an ext2/3/4 superblock keeps its magic, and the magic.
 const EXT: (usize, &[u8]) = (1024 + 56, b"\x53\xef");
 
+/// What stands in the directory of a system, at least one of them. The first is what engines put there.
+const ROOTS: [&str; 3] = [".singularity.d", "usr", "bin"];
+
 /// A file that was recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recognised {
@@ -27,10 +30,19 @@ pub(super) struct Recognised {
 
 /// Recognises a file or a directory.
 pub(super) fn recognise(host: &dyn Host, path: &Path) -> io::Result<Recognised> {
-    if host.metadata(path)?.kind == FileKind::Directory {
+    let metadata = host.metadata(path)?;
+    if metadata.kind == FileKind::Directory {
         // A permission that is missing shows here rather than when it is read.
         host.read_dir(path)?;
-        return Ok(Recognised { kind: ImageKind::Sandbox, offset: 0 });
+        let has = |name: &str| host.symlink_metadata(&path.join(name)).is_ok();
+        let looks_like = || "directory without a system in it".to_owned();
+        let is_system = ROOTS.iter().any(|name| has(name));
+        let kind = if is_system { ImageKind::Sandbox } else { ImageKind::NotAnImage { looks_like: looks_like() } };
+        return Ok(Recognised { kind, offset: 0 });
+    }
+    if metadata.kind != FileKind::File {
+        let looks_like = "device, pipe or socket".to_owned();
+        return Ok(Recognised { kind: ImageKind::NotAnImage { looks_like }, offset: 0 });
     }
     let mut head = Vec::new();
     host.open(path)?.take(HEAD).read_to_end(&mut head)?;

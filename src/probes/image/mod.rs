@@ -18,8 +18,9 @@ use std::path::Path;
 use casa_doctor_checks::facts::{Environment, Image, ImageContents, ImageKind};
 use serde_json::Value;
 
+use self::squashfs::Squashfs;
 use super::Context;
-use crate::host::{Access, Host};
+use crate::host::{Access, FileKind, Host};
 
 /// Looks at the image of an environment.
 pub(crate) fn probe(context: &Context, environment: &Environment) -> Image {
@@ -78,7 +79,10 @@ fn ask_by_name(context: &Context, container_type: &str, image: &mut Image) {
 
 /// Recognises the file and reads what can be read of it.
 fn look_at(host: &dyn Host, path: &Path, image: &mut Image) {
-    image.readable = match host.access(path, Access::Read) {
+    // Who may not search a directory sees its names and nothing of what they stand for.
+    let is_directory = host.metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Directory);
+    let access = host.access(path, Access::Read);
+    image.readable = match if is_directory { access.and_then(|()| host.access(path, Access::Execute)) } else { access } {
         Ok(()) => Some(true),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(false),
         Err(_) => None,
@@ -93,7 +97,7 @@ fn look_at(host: &dyn Host, path: &Path, image: &mut Image) {
     image.size = (recognised.kind != ImageKind::Sandbox).then(|| host.metadata(path).ok().map(|metadata| metadata.size)).flatten();
     let read = match recognised.kind {
         ImageKind::Sif => contents_of_sif(host, path, image),
-        ImageKind::Squashfs => contents_of_squashfs(host, path, recognised.offset),
+        ImageKind::Squashfs => contents_of_squashfs(host, path, recognised.offset, image),
         ImageKind::Sandbox => {
             contents::examine(&sandbox::Sandbox { host, root: path.to_owned() }).map_err(|error| error.to_string())
         }
@@ -129,13 +133,28 @@ fn contents_of_sif(host: &dyn Host, path: &Path, image: &mut Image) -> Result<Im
         return Err("the file is cut short".to_owned());
     }
     match (sif.filesystem.as_deref(), header.partition_offset) {
-        (Some("squashfs"), Some(offset)) => contents_of_squashfs(host, path, offset),
+        (Some("squashfs"), Some(offset)) => contents_of_squashfs(host, path, offset, image),
         (Some(other), _) => Err(format!("its filesystem is {other}, which cannot be read here")),
         (None, _) => Err("it has no system partition".to_owned()),
     }
 }
 
-fn contents_of_squashfs(host: &dyn Host, path: &Path, offset: u64) -> Result<ImageContents, String> {
-    let file = host.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    squashfs::read_contents(file, offset).map_err(|error| error.to_string())
+fn contents_of_squashfs(host: &dyn Host, path: &Path, offset: u64, image: &mut Image) -> Result<ImageContents, String> {
+    let mut read = || {
+        let squashfs = Squashfs::open(host.open(path)?, offset)?;
+        if image.sif.is_none() {
+            image.end = Some(squashfs.end());
+            if image.size.is_some_and(|size| size < squashfs.end()) {
+                return Err(io::Error::other("the file is cut short"));
+            }
+        }
+        contents::examine(&squashfs)
+    };
+    read().map_err(|error| {
+        let reason = error.to_string();
+        if error.kind() == io::ErrorKind::InvalidData {
+            image.damage = Some(reason.clone());
+        }
+        reason
+    })
 }

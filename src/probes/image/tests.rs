@@ -122,13 +122,20 @@ fn described_files_that_are_broken() {
     assert!(cut.unknown["contents"].contains("cut short"));
     assert!(cut.part_file);
     // The partition is no squashfs.
-    let damaged = squashfs::read_contents(Box::new(io::Cursor::new(sif.clone())), 4096).unwrap_err().to_string();
+    let damaged = Squashfs::open(Box::new(io::Cursor::new(sif.clone())), 4096).err().unwrap().to_string();
     assert!(damaged.contains("squashfs"), "{damaged}");
     let encrypted = probe_of(&sif::tests::written(5, b"x"), 0o644);
     assert!(encrypted.unknown["contents"].contains("encrypted"));
     let unreadable = probe_of(&sif, 0o000);
     assert_eq!((unreadable.readable, unreadable.kind), (Some(false), None));
     assert!(matches!(probe_of(b"<html>", 0o644).kind, Some(ImageKind::NotAnImage { .. })));
+}
+
+/// The machine's own C library.
+#[cfg(target_os = "linux")]
+fn c_library() -> Vec<u8> {
+    let paths = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6"];
+    paths.iter().find_map(|path| LiveHost.read(Path::new(path), 64 << 20).ok()).unwrap()
 }
 
 /// A real squashfs by mksquashfs, with the machine's own C library in it, bare and inside a SIF.
@@ -145,11 +152,7 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::File::create(path).unwrap().write_all(content).unwrap();
     };
-    let library = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6"]
-        .iter()
-        .find_map(|path| LiveHost.read(Path::new(path), 64 << 20).ok())
-        .unwrap();
-    file("usr/lib/x86_64-linux-gnu/libc.so.6", &library);
+    file("usr/lib/x86_64-linux-gnu/libc.so.6", &c_library());
     file("usr/lib/x86_64-linux-gnu/libgallium-25.0.7-2.so", b"x");
     file("usr/lib/x86_64-linux-gnu/libGL.so.1", b"x");
     file("usr/local/lib/mesa/libGL.so.1", b"x");
@@ -182,6 +185,49 @@ fn a_real_squashfs_is_read_like_the_directory_it_was_made_of() {
         let image = probe_with(SelfHost::default(), directory.path(), json!({"image": format!("{compression}.sif")}));
         assert_eq!((image.kind, image.contents.as_ref()), (Some(ImageKind::Sif), Some(&of_directory)));
     }
+}
+
+#[test]
+fn described_places_that_are_no_image() {
+    let probe_of = |host: RecordedHost, image: &str| probe_with(host, Path::new("/e"), json!({"image": image}));
+    let plain = probe_of(RecordedHost::new().file("/e/conf/casa_distro.json", "{}"), "");
+    assert_eq!(plain.kind, Some(ImageKind::NotAnImage { looks_like: "directory without a system in it".to_owned() }));
+    let system = probe_of(RecordedHost::new().file("/i/usr/bin/true", "x"), "/i");
+    assert_eq!(system.kind, Some(ImageKind::Sandbox));
+}
+
+/// A real squashfs that is cut or damaged, bare and in a SIF: what it says of its own length, and what is wrong.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_real_squashfs_tells_whether_it_is_cut_or_damaged() {
+    use std::io::Write;
+    let mksquashfs = LiveHost.which("mksquashfs".as_ref()).expect("mksquashfs is missing: run tests/lab/setup");
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    std::fs::create_dir_all(root.join("usr/lib/x86_64-linux-gnu")).unwrap();
+    std::fs::File::create(root.join("usr/lib/x86_64-linux-gnu/libc.so.6")).unwrap().write_all(&c_library()).unwrap();
+    let squashfs = directory.path().join("x.squashfs");
+    let command = crate::host::Command::new(&mksquashfs, Duration::from_secs(60)).arg(&root).arg(&squashfs);
+    assert!(LiveHost.run(&command.args(["-noappend", "-no-progress", "-quiet"])).success());
+    let bytes = LiveHost.read(&squashfs, 64 << 20).unwrap();
+    let probe_of = |name: &str, bytes: &[u8]| {
+        std::fs::File::create(directory.path().join(name)).unwrap().write_all(bytes).unwrap();
+        probe_with(LiveHost, directory.path(), json!({"image": name}))
+    };
+    let whole = probe_of("whole", &bytes);
+    assert!(whole.end <= whole.size && whole.end > Some(4096) && whole.damage.is_none() && whole.contents.is_some());
+    let cut = probe_of("cut", &bytes[..bytes.len() / 2]);
+    assert_eq!((cut.end, cut.damage.as_deref()), (whole.end, None));
+    assert_eq!(cut.unknown["contents"], "the file is cut short");
+    // The library's own blocks come first, and nothing but its version asks for them.
+    let mut damaged = bytes.clone();
+    damaged[200..bytes.len() / 2].fill(0xa5);
+    let damaged = probe_of("damaged", &damaged);
+    assert!(damaged.contents.is_none() && damaged.damage.is_some_and(|damage| damage.contains("cannot be unpacked")));
+    let mut resumed = bytes.clone();
+    resumed[bytes.len() / 2..].fill(0);
+    let resumed = probe_of("resumed.sif", &sif::tests::written(1, &resumed));
+    assert!(resumed.damage.is_some() && resumed.end.is_none(), "{:?}", resumed.unknown);
 }
 
 /// A real SIF by the real apptainer around a real squashfs: whole, with a part taken out again, and cut.

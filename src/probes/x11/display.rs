@@ -41,7 +41,9 @@ pub(super) fn parse(text: &str, hostname: &str, exists: impl Fn(&Path) -> bool) 
     // The parser of x11rb takes everything after "unix:" for a path and so refuses "unix:0".
     let (plain, named_unix) = text.strip_prefix("unix:").map_or((text.to_owned(), false), |rest| (format!(":{rest}"), true));
     let parsed = parse_display_with_file_exists_callback(&plain, |_| false).map_err(|_| explain(&plain))?;
-    let local = parsed.protocol.as_deref() == Some("unix") || parsed.host.is_empty() || parsed.host == "unix" || named_unix;
+    // "host/unix:0" is refused by libxcb: "unix" is no protocol of TCP then, but the name of a machine.
+    let plain_unix = parsed.host == "unix" && parsed.protocol.is_none();
+    let local = parsed.protocol.as_deref() == Some("unix") || parsed.host.is_empty() || plain_unix || named_unix;
     let reach = match () {
         () if local => Reach::Local,
         () if is_this_machine(&parsed.host, hostname) => Reach::Loopback,

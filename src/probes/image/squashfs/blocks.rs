@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
-use super::damaged;
+use super::{damaged, unknown};
 use crate::host::ReadSeek;
 
 /// What a block of a table holds unpacked, at most.
@@ -36,9 +36,9 @@ impl Codec {
             6 => return Ok(Self::Zstd),
             2 => "lzma",
             3 => "lzo",
-            other => return Err(damaged(&format!("it is packed in the unknown way number {other}"))),
+            other => return Err(unknown(&format!("it is packed in the unknown way number {other}"))),
         };
-        Err(damaged(&format!("it is packed with {name}, which is not known here")))
+        Err(unknown(&format!("it is packed with {name}, which is not known here")))
     }
 
     /// Unpacks a block of at most `limit` bytes.

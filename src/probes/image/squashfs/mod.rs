@@ -16,30 +16,20 @@ use std::io;
 use std::path::{Component, Path};
 use std::rc::Rc;
 
-use casa_doctor_checks::facts::ImageContents;
-
 use self::blocks::{Blocks, Codec, u16_of, u32_of, u64_of};
 use self::content::Reader;
 use self::inode::{Inode, InodeAt, Name};
-use super::contents;
 use super::tree::{Content, Entry, Tree};
 use crate::host::ReadSeek;
-
-/// Reads what matters of the squashfs that begins at `offset` bytes.
-///
-/// # Errors
-///
-/// When it is damaged on the way to what matters, or packed in a way that is not known here.
-pub(super) fn read_contents(source: Box<dyn ReadSeek>, offset: u64) -> io::Result<ImageContents> {
-    contents::examine(&Squashfs::open(source, offset)?)
-}
 
 /// The names of a directory, sorted.
 type Listing = Rc<Vec<Name>>;
 
 /// A squashfs that is open for reading.
-struct Squashfs {
+pub(super) struct Squashfs {
     blocks: Blocks,
+    /// Where it ends, in bytes from the beginning of the file.
+    end: u64,
     root: InodeAt,
     /// Where the tables begin, in bytes.
     inodes: u64,
@@ -50,7 +40,13 @@ struct Squashfs {
 }
 
 impl Squashfs {
-    fn open(source: Box<dyn ReadSeek>, offset: u64) -> io::Result<Self> {
+    /// Opens the squashfs that begins at `offset` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidData`] when it is damaged, [`io::ErrorKind::Unsupported`] when it is made in a way that is not known here.
+    /// So do all that read from it.
+    pub(super) fn open(source: Box<dyn ReadSeek>, offset: u64) -> io::Result<Self> {
         const LENGTH: usize = 96;
         /// From 4 KiB to 1 MiB, says the kernel.
         const BLOCK_SIZES: std::ops::RangeInclusive<u32> = 1 << 12..=1 << 20;
@@ -63,7 +59,7 @@ impl Squashfs {
         }
         let version = (u16_of(&superblock[28..]), u16_of(&superblock[30..]));
         if version != (4, 0) {
-            return Err(damaged(&format!("its version is {}.{}, and 4.0 is known here", version.0, version.1)));
+            return Err(unknown(&format!("its version is {}.{}, and 4.0 is known here", version.0, version.1)));
         }
         if !BLOCK_SIZES.contains(&word(12)) {
             return Err(damaged(&format!("its blocks have {} bytes", word(12))));
@@ -71,12 +67,18 @@ impl Squashfs {
         blocks.understand(Codec::of(u16_of(&superblock[20..]))?, word(12), long(40));
         Ok(Self {
             blocks,
+            end: offset.saturating_add(long(40)),
             root: InodeAt::of(long(32)),
             inodes: long(64),
             directories: long(72),
             fragments: long(80),
             listings: RefCell::default(),
         })
+    }
+
+    /// Where it ends by its own words, in bytes from the beginning of the file.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 
     fn inode(&self, at: InodeAt) -> io::Result<Inode> {
@@ -132,6 +134,11 @@ impl Tree for Squashfs {
         let Some((_, Inode::File(file))) = self.find(path)? else { return Err(io::ErrorKind::NotFound.into()) };
         Ok(Box::new(Reader::new(&self.blocks, file, self.fragments)?))
     }
+}
+
+/// How a squashfs is made that is not known here.
+fn unknown(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("its squashfs cannot be read: {what}"))
 }
 
 /// What is wrong with a squashfs.

@@ -13,6 +13,7 @@ use super::document::{
     Source, Tool,
 };
 use super::status::ExitStatus;
+use super::text::shell_word;
 use crate::catalog::pages;
 
 /// A check that was run.
@@ -52,7 +53,7 @@ pub(crate) struct Examination<'a> {
 impl Document {
     /// The document of an examination. Recommendation, plan, launch and exit status are still empty.
     pub(crate) fn new(examination: &Examination<'_>) -> Self {
-        Self {
+        let mut document = Self {
             schema_version: SchemaVersion::V1,
             tool: Tool::this(),
             generated_at: rfc3339(examination.now),
@@ -67,7 +68,28 @@ impl Document {
             plan: PlanDoc::default(),
             launch: None,
             exit_status: ExitStatus::Clean,
+        };
+        document.complete_commands();
+        document
+    }
+
+    /// Names the environment in advised launches, so that they can be pasted wherever the reader is.
+    fn complete_commands(&mut self) {
+        const LAUNCH: &str = "casa-doctor run ";
+        let Some(environment) = self.environment_word() else { return };
+        for command in self.findings.iter_mut().flat_map(|finding| &mut finding.advice).filter_map(|advice| advice.command.as_mut())
+        {
+            if let Some(rest) = command.strip_prefix(LAUNCH).filter(|rest| rest.starts_with("--")) {
+                *command = format!("{LAUNCH}{environment} {rest}");
+            }
         }
+    }
+
+    /// The directory of the environment as a word for a shell. One that is not UTF-8 cannot be written down: better no name than a
+    /// wrong one.
+    pub(super) fn environment_word(&self) -> Option<String> {
+        let directory = &self.environment.as_ref()?.directory;
+        (!directory.contains('\u{fffd}')).then(|| shell_word(directory))
     }
 }
 
@@ -240,6 +262,24 @@ mod tests {
         };
         let ids: Vec<_> = findings(&[run]).into_iter().map(|finding| finding.id).collect();
         assert_eq!(ids, ["x11-cookie-missing", "x11-cookie-rejected"]);
+    }
+
+    #[test]
+    fn an_advised_launch_names_the_environment() {
+        let finding = samples::COOKIE_MISSING.found().advise_command("Launch.", "casa-doctor run --no-gui -- COMMAND");
+        let finding = finding.advise_command("Look.", "casa-doctor running");
+        let run = CheckRun { check: &samples::X11_COOKIE, outcome: Outcome::Findings(vec![finding]), duration_ms: 0 };
+        let commands = |directory: &str| -> Vec<String> {
+            let environment = Environment { directory: directory.into(), ..Environment::default() };
+            let search = EnvironmentSearch { found: Some(environment), ..EnvironmentSearch::default() };
+            let facts = Facts { environment: Some(search), ..Facts::default() };
+            let examination =
+                Examination { source: Source::Live, now: SystemTime::UNIX_EPOCH, facts: &facts, runs: std::slice::from_ref(&run) };
+            let document = Document::new(&examination);
+            document.findings[0].advice.iter().filter_map(|advice| advice.command.clone()).collect()
+        };
+        assert_eq!(commands("/my data/bv"), ["casa-doctor run '/my data/bv' --no-gui -- COMMAND", "casa-doctor running"]);
+        assert_eq!(commands("/d\u{fffd}")[0], "casa-doctor run --no-gui -- COMMAND");
     }
 
     #[test]

@@ -335,10 +335,7 @@ pub(super) fn next_step(document: &Document) -> Option<(String, String)> {
     } else {
         format!("casa-doctor can cure {count} of these {of} itself. To see what it would change, without changing anything:")
     };
-    // A directory whose name is not UTF-8 cannot be written down here: better no name than a wrong one.
-    let directory =
-        document.environment.as_ref().map(|environment| &environment.directory).filter(|path| !path.contains('\u{fffd}'));
-    let environment = directory.map(|directory| format!(" {}", shell_word(directory)));
+    let environment = document.environment_word().map(|word| format!(" {word}"));
     Some((text, format!("casa-doctor --fix --dry-run{}", environment.unwrap_or_default())))
 }
 

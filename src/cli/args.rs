@@ -180,7 +180,7 @@ pub(crate) struct Options {
     /// When the run began.
     #[arg(skip = Instant::now())]
     pub(crate) began: Instant,
-    /// Limit of each probe
+    /// Limit of each probe, at least 1
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, default_value = "4")]
     pub(crate) probe_timeout: Duration,
     /// Compare the image's checksum with its metadata, too (reads the whole image)

@@ -1,6 +1,6 @@
 //! Options, statuses and the offline commands.
 
-use crate::lab::{Patient, ids};
+use crate::lab::{Patient, healthy_configuration, ids, lab};
 
 #[test]
 fn wrong_usage_ends_with_2_and_names_the_nearest_id() {
@@ -59,6 +59,17 @@ fn every_id_can_be_listed_and_explained_offline() {
         let answer = patient.run(["explain", id]);
         answer.assert_status(0);
         assert!(answer.stdout().contains(finding["cure"].as_str().unwrap().split_whitespace().next().unwrap()), "{id}");
+    }
+}
+
+#[test]
+fn nobody_is_called_hung_for_want_of_time() {
+    let patient = Patient::new();
+    let environment = patient.environment("e", &healthy_configuration(lab().value("LAB_IMAGE")));
+    let (document, answer) = patient.diagnose(["--probe-timeout", "0.02", environment.to_str().unwrap()]);
+    assert!(answer.stderr().contains("each probe gets one second"), "{}", answer.all());
+    for id in ["engine-silent", "gl-probe-hung", "x11-server-hung"] {
+        assert!(!ids(&document).contains(&id), "{}", answer.all());
     }
 }
 

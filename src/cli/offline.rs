@@ -54,7 +54,7 @@ fn plugins(host: &Arc<dyn Host>, options: &Options) -> Vec<Candidate> {
 
 /// `casa-doctor explain --log FILE|-`.
 pub(super) fn explain_log(host: &dyn Host, options: &Options, path: &Path) -> Result<ExitStatus, Failure> {
-    let read = if path == Path::new("-") { log::read(std::io::stdin().lock()) } else { host.open(path).and_then(log::read) };
+    let read = if path == Path::new("-") { log::read(std::io::stdin().lock()) } else { host.open_stream(path).and_then(log::read) };
     let diagnoses = read.with_context(|| format!("cannot read the log {}", path.display()))?;
     let text = match options.format {
         Format::Json => json::render(&log::document(&diagnoses))?,

@@ -133,6 +133,24 @@ fn the_error_output_of_a_real_program_is_explained() {
 }
 
 #[test]
+fn a_log_may_be_a_pipe() {
+    let patient = Patient::new();
+    let fifo = patient.home().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    crate::lab::lab().give(patient.home());
+    let path = fifo.clone();
+    let writer = std::thread::spawn(move || std::fs::write(path, "libGL error: failed to load driver: swrast\n").unwrap());
+    let answer = patient.run(["explain".as_ref(), "--log".as_ref(), fifo.as_os_str()]);
+    answer.assert_status(0);
+    assert!(answer.stdout().contains("swrast"), "{}", answer.all());
+    writer.join().unwrap();
+    patient.run(["explain", "--log", "/dev/null"]).assert_status(0);
+    let refused = patient.run(["explain", "--log", "/tmp"]);
+    refused.assert_status(3);
+    assert!(refused.stderr().contains("is a directory"), "{}", refused.all());
+}
+
+#[test]
 fn a_checksum_is_compared_on_request_only() {
     let patient = Patient::new();
     let image = patient.file("images/x.sif", "no image at all");

@@ -205,6 +205,24 @@ fn what_would_be_passed_over_is_refused_or_said() {
         assert!(answer.stderr().contains(words[1]), "{}", answer.all());
     }
     patient.run(["--fix", "--write-baseline", "known.json"]).assert_status(2);
+    let ticket = patient.home().join("ticket.html");
+    let (page, text) = (ticket.to_str().unwrap(), patient.home().join("out.txt"));
+    for (words, told) in [
+        (&["--replay", recording, "--measure"][..], "--measure and --replay"),
+        (&["report", "--replay", recording, "--measure", "-o", page], "--measure and --replay"),
+        (&["report", "--replay", recording, "--format", "json", "-o", page], "--format json"),
+        (&["run", "-o", text.to_str().unwrap(), "--", "true"], "-o"),
+        (&["run", "--only", "x11-no-disply", "--", "true"], "\"x11-no-display\""),
+        (&["record", "--skip", "x11-no-disply"], "\"x11-no-display\""),
+        (&["explain", "x11-no-display", "--only", "x11-no-disply"], "\"x11-no-display\""),
+        (&["undo", "--only", "x11-no-disply"], "\"x11-no-display\""),
+    ] {
+        let answer = patient.run(words);
+        answer.assert_status(2);
+        assert!(answer.stderr().contains(told), "{}", answer.all());
+    }
+    assert!(!ticket.exists() && !text.exists());
+    patient.run(["report", "--replay", recording, "--format", "html", "--fail-on", "never", "-o", page]).assert_status(0);
     let answer = patient.run(["--replay", recording, "--fail-on", "never", "/some/environment"]);
     answer.assert_status(0);
     assert!(answer.stderr().contains("\"/some/environment\" was not looked at"), "{}", answer.all());

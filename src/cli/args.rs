@@ -260,6 +260,11 @@ impl Format {
     pub(crate) const fn is_prose(self) -> bool {
         matches!(self, Self::Human | Self::Markdown)
     }
+
+    /// The word for it on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// OpenGL modes that can be asked for.

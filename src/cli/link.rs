@@ -36,18 +36,14 @@ pub(super) fn asked(host: &dyn Host, argv: &[OsString]) -> Asked {
     if is_own_name(name) || argv.get(1).is_some_and(|first| first == "__probe") {
         return Asked::CommandLine;
     }
-    let place = place(host, invoked, name);
-    let Some(environment) = environment_of(host, place.as_deref()) else {
-        // A copy under another name is still casa-doctor; a link was made to start a program.
-        let link = place.filter(|place| host.symlink_metadata(place).is_ok_and(|metadata| metadata.kind == FileKind::Symlink));
-        return match link {
-            None => Asked::CommandLine,
-            Some(link) => Asked::Nothing(format!(
-                "it was started as \"{}\", a link that starts this program in an environment, but no environment is around {}, and CASA_ENVIRONMENT_DIR names none",
-                name.to_string_lossy(),
-                link.display()
-            )),
-        };
+    // A copy under another name is still casa-doctor; a link was made to start a program.
+    let Some(link) = place(host, invoked, name).filter(|place| is_link(host, place)) else { return Asked::CommandLine };
+    let Some(environment) = environment_of(host, &link) else {
+        return Asked::Nothing(format!(
+            "it was started as \"{}\", a link that starts this program in an environment, but no environment is around {}, and CASA_ENVIRONMENT_DIR names none",
+            name.to_string_lossy(),
+            link.display()
+        ));
     };
     match launch_words(name, &environment, &argv[1..]) {
         Ok(words) => Asked::Launch(words),
@@ -63,11 +59,29 @@ fn place(host: &dyn Host, invoked: &Path, name: &OsStr) -> Option<PathBuf> {
     host.which(name)
 }
 
-/// The environment around a program: the parent of the directory that holds it as it was called, the same of the real program and
+/// Whether a program was put there to start another one by its name: a symbolic link anywhere, a hard link in the programs of an
+/// environment. Elsewhere a file with several names is nothing special.
+fn is_link(host: &dyn Host, place: &Path) -> bool {
+    let Ok(metadata) = host.symlink_metadata(place) else { return false };
+    match metadata.kind {
+        FileKind::Symlink => true,
+        FileKind::File if metadata.links > 1 => {
+            programs_of(place).is_some_and(|directory| casa_distro::is_environment(host, directory))
+        }
+        _ => false,
+    }
+}
+
+/// The directory whose `bin` holds a program.
+fn programs_of(place: &Path) -> Option<&Path> {
+    place.parent().filter(|bin| bin.ends_with("bin"))?.parent()
+}
+
+/// The environment around a link: the parent of the directory that holds it as it was called, the same of the real program and
 /// up to four levels above; else the one that `CASA_ENVIRONMENT_DIR` names.
-fn environment_of(host: &dyn Host, place: Option<&Path>) -> Option<PathBuf> {
-    let real = place.and_then(|place| host.canonicalize(place).ok());
-    let as_called = place.and_then(|place| place.parent()?.parent());
+fn environment_of(host: &dyn Host, place: &Path) -> Option<PathBuf> {
+    let real = host.canonicalize(place).ok();
+    let as_called = place.parent().and_then(Path::parent);
     let above_real = real.iter().flat_map(|real| real.ancestors().skip(2).take(LEVELS));
     let named = host.env("CASA_ENVIRONMENT_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
     let around = as_called.into_iter().chain(above_real).map(Path::to_owned);
@@ -187,6 +201,20 @@ mod tests {
         let expected = launch(&["/data/brainvisa", "--", "anatomist"]);
         assert_eq!(asked(&with_variable, &["/usr/local/bin/anatomist"]), expected);
         assert!(matches!(asked(&host(), &["/usr/local/bin/anatomist"]), Asked::Nothing(reason) if reason.contains("anatomist")));
-        assert_eq!(asked(&host(), &["/home/anna/doctor"]), Asked::CommandLine, "a renamed copy is casa-doctor still");
+    }
+
+    #[test]
+    fn a_renamed_copy_is_casa_doctor_whatever_is_around_it() {
+        let host = host()
+            .env("CASA_ENVIRONMENT_DIR", "/data/brainvisa")
+            .file("/data/brainvisa/bin/doctor", "")
+            .hard_link("/data/brainvisa/bin/morphologist")
+            .hard_link("/data/brainvisa/tools/doctor")
+            .hard_link("/opt/cdd");
+        for copy in ["/home/anna/doctor", "/data/brainvisa/bin/doctor", "/data/brainvisa/tools/doctor", "/opt/cdd", "cdd"] {
+            assert_eq!(asked(&host, &[copy, "--no-graphics"]), Asked::CommandLine, "{copy}");
+        }
+        let expected = launch(&["/data/brainvisa", "--", "morphologist"]);
+        assert_eq!(asked(&host, &["/data/brainvisa/bin/morphologist"]), expected, "a hard link among the environment's programs");
     }
 }

@@ -127,7 +127,7 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             "--fix, ENV and -- CMD do not go with a command: give ENV after the command's name"
         )));
     }
-    suit::check(&options, fix, subcommand.as_ref(), env.as_deref())?;
+    suit::check(&host, &options, fix, subcommand.as_ref(), env.as_deref())?;
     match subcommand {
         None if fix => repair::fix(host, &options, env, command),
         None if !command.is_empty() => Err(Failure::usage(anyhow::anyhow!(

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::{CommandFactory, ValueEnum};
+use clap::CommandFactory;
 
 use super::args::{Cli, Format, Options};
 use super::diagnose::{human_options, selection};
@@ -54,7 +54,7 @@ fn plugins(host: &Arc<dyn Host>, options: &Options) -> Vec<Candidate> {
 
 /// `casa-doctor explain --log FILE|-`.
 pub(super) fn explain_log(host: &dyn Host, options: &Options, path: &Path) -> Result<ExitStatus, Failure> {
-    let read = if path == Path::new("-") { log::read(std::io::stdin().lock()) } else { host.open(path).and_then(log::read) };
+    let read = if path == Path::new("-") { log::read(std::io::stdin().lock()) } else { host.open_stream(path).and_then(log::read) };
     let diagnoses = read.with_context(|| format!("cannot read the log {}", path.display()))?;
     let text = match options.format {
         Format::Json => json::render(&log::document(&diagnoses))?,
@@ -67,8 +67,7 @@ pub(super) fn explain_log(host: &dyn Host, options: &Options, path: &Path) -> Re
 
 /// The error for a format that only a report has.
 fn no_such_form(command: &str, format: Format) -> Failure {
-    let name = format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-    Failure::usage(anyhow::anyhow!("{command} has no format {name}: it is written as human, json or markdown"))
+    Failure::usage(anyhow::anyhow!("{command} has no format {}: it is written as human, json or markdown", format.name()))
 }
 
 /// `casa-doctor completions SHELL`.

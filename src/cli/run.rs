@@ -218,7 +218,8 @@ fn look_into_image(host: &Arc<dyn Host>, options: &Options, args: &RunArgs, fact
     let more = look(host, options, args, &[ProbeId::Environment, ProbeId::Image])?;
     facts.probes.extend(more.probes.get(&ProbeId::Image).cloned().map(|run| (ProbeId::Image, run)));
     facts.image = more.image;
-    if let Some(image) = &facts.image {
+    // A dry run leaves nothing behind.
+    if let Some(image) = facts.image.as_ref().filter(|_| !options.dry_run) {
         image_cache::remember(host.as_ref(), image);
     }
     Ok(())

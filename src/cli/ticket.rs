@@ -8,7 +8,7 @@ use std::sync::Arc;
 use casa_doctor_checks::facts::ConfigFile;
 use casa_doctor_checks::finding::Edit;
 
-use super::args::Options;
+use super::args::{Format, Options};
 use super::conclude::conclude;
 use super::diagnose::{Diagnosis, examine};
 use super::repair::Planned;
@@ -46,11 +46,29 @@ impl Kind {
             _ => Err(Failure::usage(anyhow::anyhow!("{}: a ticket is no such file; {three}", file.display()))),
         }
     }
+
+    /// Refuses a format that the file does not have. `human` is the default, and nobody's wish; an archive holds three.
+    fn check(self, format: Format) -> Result<(), Failure> {
+        let holds: &[Format] = match self {
+            Self::Zip => &[Format::Html, Format::Markdown, Format::Json],
+            Self::Markdown => &[Format::Markdown],
+            Self::Html => &[Format::Html],
+        };
+        if format == Format::Human || holds.contains(&format) {
+            return Ok(());
+        }
+        Err(Failure::usage(anyhow::anyhow!(
+            "the name of the file says what the ticket becomes, and --format {} says something else: leave --format out, or write the \
+             report with \"casa-doctor --format {0} -o FILE\"",
+            format.name()
+        )))
+    }
 }
 
 /// Looks, takes out what is private, writes the ticket, and tells what is in it.
 pub(super) fn report(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
     let kind = Kind::of(options.output.as_deref())?;
+    kind.check(options.format)?;
     let file = options.output.clone().unwrap_or_default();
     let (diagnosis, selection) = examine(&host, options, env)?;
     let mut document = diagnosis.document(host.as_ref());

@@ -48,6 +48,13 @@ impl Host for LiveHost {
         Ok(Box::new(open_regular(path)?.0))
     }
 
+    fn open_stream(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        if std::fs::metadata(path)?.is_dir() {
+            return Err(is_a_directory());
+        }
+        Ok(Box::new(std::fs::File::open(path)?))
+    }
+
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         std::fs::metadata(path).map(|metadata| convert(&metadata))
     }
@@ -121,7 +128,7 @@ impl Host for LiveHost {
 fn open_regular(path: &Path) -> io::Result<(std::fs::File, u64)> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+        return Err(is_a_directory());
     }
     // Files of /proc and /sys are regular files.
     if !metadata.is_file() {
@@ -130,15 +137,19 @@ fn open_regular(path: &Path) -> io::Result<(std::fs::File, u64)> {
     Ok((std::fs::File::open(path)?, metadata.len()))
 }
 
+fn is_a_directory() -> io::Error {
+    io::Error::new(io::ErrorKind::IsADirectory, "is a directory")
+}
+
 fn convert(metadata: &std::fs::Metadata) -> Metadata {
     let kind = metadata.file_type();
     #[cfg(unix)]
-    let (mode, uid, gid, socket) = {
+    let (mode, uid, gid, links, socket) = {
         use std::os::unix::fs::{FileTypeExt, MetadataExt};
-        (metadata.mode() & 0o7777, metadata.uid(), metadata.gid(), kind.is_socket())
+        (metadata.mode() & 0o7777, metadata.uid(), metadata.gid(), metadata.nlink(), kind.is_socket())
     };
     #[cfg(not(unix))]
-    let (mode, uid, gid, socket) = (0, 0, 0, false);
+    let (mode, uid, gid, links, socket) = (0, 0, 0, 1, false);
     let kind = match kind {
         kind if kind.is_symlink() => FileKind::Symlink,
         kind if kind.is_dir() => FileKind::Directory,
@@ -146,7 +157,7 @@ fn convert(metadata: &std::fs::Metadata) -> Metadata {
         _ if socket => FileKind::Socket,
         _ => FileKind::Other,
     };
-    Metadata { kind, size: metadata.len(), mode, uid, gid, modified: metadata.modified().ok() }
+    Metadata { kind, size: metadata.len(), mode, uid, gid, links, modified: metadata.modified().ok() }
 }
 
 #[cfg(unix)]

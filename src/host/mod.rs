@@ -51,6 +51,8 @@ pub(crate) struct Metadata {
     pub(crate) uid: u32,
     /// Owner's group id.
     pub(crate) gid: u32,
+    /// How many names it has (hard links); 1 where the system does not tell.
+    pub(crate) links: u64,
     /// Time of the last change of its content, where known.
     pub(crate) modified: Option<SystemTime>,
 }
@@ -167,6 +169,12 @@ pub(crate) trait Host: Send + Sync {
 
     /// A file to be read in pieces.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadSeek>>;
+
+    /// What is read once from beginning to end: a file, a pipe, a device. It waits for whoever writes to a pipe, so it is only for
+    /// what the user has named for reading.
+    fn open_stream(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(self.open(path)?))
+    }
 
     /// What stands at a path, links followed.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;

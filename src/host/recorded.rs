@@ -1,6 +1,6 @@
 //! A machine that is described instead of had: macOS, Windows, a graphics card, a broken kernel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Cursor, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,6 +27,7 @@ pub(crate) struct RecordedHost {
     identity: Identity,
     entries: BTreeMap<PathBuf, Entry>,
     owners: BTreeMap<PathBuf, u32>,
+    hard_links: BTreeSet<PathBuf>,
     commands: BTreeMap<Vec<OsString>, CommandOutput>,
     programs: BTreeMap<OsString, PathBuf>,
     peers: Vec<(Address, Peer)>,
@@ -86,6 +87,12 @@ impl RecordedHost {
     pub(crate) fn owner(mut self, path: impl AsRef<Path>, uid: u32) -> Self {
         self.owners.insert(path.as_ref().to_owned(), uid);
         self
+    }
+
+    /// Adds an empty file that has a second name elsewhere.
+    pub(crate) fn hard_link(mut self, path: impl AsRef<Path>) -> Self {
+        self.hard_links.insert(path.as_ref().to_owned());
+        self.file(path, "")
     }
 
     /// Tells the room below a directory that holds a filesystem.
@@ -188,7 +195,7 @@ fn describe(entry: &Entry) -> Metadata {
         Entry::Symlink(target) => (FileKind::Symlink, target.as_os_str().len() as u64, 0o777),
         Entry::Socket => (FileKind::Socket, 0, 0o777),
     };
-    Metadata { kind, size, mode, uid: 1000, gid: 1000, modified: Some(SystemTime::UNIX_EPOCH) }
+    Metadata { kind, size, mode, uid: 1000, gid: 1000, links: 1, modified: Some(SystemTime::UNIX_EPOCH) }
 }
 
 impl Host for RecordedHost {
@@ -232,7 +239,9 @@ impl Host for RecordedHost {
     fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
         let parent = self.resolve(path.parent().unwrap_or(Path::new("/")))?;
         let entry = path.file_name().map_or(Some(&Entry::Directory { mode: 0o755 }), |name| self.entries.get(&parent.join(name)));
-        entry.map(describe).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let metadata = entry.map(describe).ok_or(io::ErrorKind::NotFound)?;
+        let links = if self.hard_links.contains(path) { 2 } else { 1 };
+        Ok(Metadata { links, ..metadata })
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {

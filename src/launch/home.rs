@@ -61,6 +61,12 @@ impl Home {
         !self.exists || host.exists(&self.directory.join(XKB)) == Some(true) || host.access(&self.directory, Access::Write).is_ok()
     }
 
+    /// The directory for `/var/lib/xkb` where it is missing and [`Home::prepare`] will make it, with the home around it.
+    pub(super) fn made_first(&self, host: &dyn Host) -> Option<PathBuf> {
+        let directory = self.directory.join(XKB);
+        (self.will_have_xkb(host) && host.exists(&directory) != Some(true)).then_some(directory)
+    }
+
     /// Makes the home, and what is missing of its first content. What is there is never touched.
     pub(super) fn prepare(&self, host: &dyn Host) -> io::Result<()> {
         if self.exists && host.access(&self.directory, Access::Write).is_err() {

@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) notes: Vec<String>,
     /// The cookie for the container.
     pub(crate) authority: Option<Authority>,
+    /// A directory that the arguments mount, and that is made together with the container's home.
+    pub(super) made_first: Option<PathBuf>,
     /// The container's home.
     pub(crate) home: Home,
     /// What stands before the mounts.
@@ -147,6 +149,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         env.remove("HOME").map_or_else(|| PathBuf::from(home::IN_CONTAINER), |home| PathBuf::from(home.as_os_str()));
     let host_home = host.identity().home.unwrap_or_else(|| "/".into());
     let host_home = host.canonicalize(&host_home).unwrap_or(host_home);
+    let asked = variables::asked_for(&request.env, &env);
     env.entry("CASA_HOST_HOME".into()).or_insert_with(|| host_home.clone().into());
 
     let mut home = home::find(host, &settings.directory).ok_or(LaunchError::NoHome)?;
@@ -200,6 +203,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         home_in_container: &home_in_container,
     };
     let words = dialect.words(&wanted, &mut env, &mut told)?;
+    variables::tell_overridden(&asked, &env, request.opengl, &mut told.warnings);
     Ok(Plan {
         engine: engine.path,
         kind: engine.kind,
@@ -211,6 +215,7 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
         warnings: told.warnings,
         notes: told.notes,
         authority,
+        made_first: home.made_first(host).filter(|directory| binds.has_source(directory)),
         home,
         head: words.head,
         binds: binds.into_list(),

@@ -280,6 +280,36 @@ fn a_plan_shown_holds_no_cookie() {
 }
 
 #[test]
+fn a_line_makes_the_directory_that_it_mounts_where_the_launch_would_make_it() {
+    let line = |host: &RecordedHost| planned(host, &configuration(), &facts(), &request(OpenGl::Container)).dry_run_line();
+    let unused = || RecordedHost::new().file("/env/image.sif", "").directory("/data");
+    let new = line(&unused());
+    assert!(new.starts_with("mkdir -p ") && new.contains("/.varlib/xkb && APPTAINERENV_A=1 "), "{new}");
+    let empty = line(&unused().directory("/env/home"));
+    assert!(empty.starts_with("mkdir -p /env/home/.varlib/xkb && APPTAINERENV_A=1 "), "{empty}");
+    assert!(!line(&machine()).contains("mkdir"), "what is there is not made");
+}
+
+#[test]
+fn a_variable_that_was_asked_for_and_is_not_used_is_told() {
+    let (host, facts) = with_cookie();
+    let asked = [("DISPLAY", ":9"), ("XAUTHORITY", "/x"), ("SSH_AUTH_SOCK", "/x"), ("SOFTWARE_OPENGL", "1"), ("MINE", "1")];
+    let env: Vec<_> = asked.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let with = |env: Vec<(String, String)>| {
+        let request = Request { env, ..request(OpenGl::Container) };
+        let plan = planned(&host, &configuration(), &facts, &request);
+        plan.warnings.into_iter().filter(|warning| warning.contains("--env")).collect::<Vec<_>>()
+    };
+    let told = with(env);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    for (name, _) in &asked[..4] {
+        assert!(told.iter().any(|warning| warning.starts_with(&format!("the variable {name} "))), "{name}: {told:#?}");
+    }
+    let same = [("DISPLAY", ":5"), ("HOME", "/elsewhere"), ("bad name", "x")];
+    assert_eq!(with(same.map(|(name, value)| (name.to_owned(), value.to_owned())).into()), Vec::<String>::new());
+}
+
+#[test]
 fn no_command_means_a_shell() {
     let plan = planned(&machine(), &configuration(), &facts(), &Request::new(OpenGl::Container, Vec::new()));
     assert!(plan.command.is_empty() && plan.words() == ["bash"]);

@@ -9,9 +9,12 @@ use crate::casa_distro::hide_secrets;
 use crate::report::LaunchDoc;
 
 impl Plan {
-    /// One line that does the same when it is pasted into a shell.
+    /// One line that does the same when it is pasted into a shell. What it mounts is made first where a launch would make it.
     pub(crate) fn dry_run_line(&self) -> String {
         let mut words = Vec::new();
+        if let Some(directory) = &self.made_first {
+            words.extend(["mkdir".to_owned(), "-p".to_owned(), quote(directory.as_os_str()), "&&".to_owned()]);
+        }
         let removed: Vec<_> = self.process_env.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
         if !removed.is_empty() {
             words.push("env".to_owned());

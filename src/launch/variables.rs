@@ -8,6 +8,7 @@ use super::options;
 use super::settings::Settings;
 use crate::casa_distro::substitute;
 use crate::host::Host;
+use crate::recommend::OpenGl;
 
 /// Names that casa_distro maps when it tells the branch (`bv_maker_branches` of `environment.py`).
 const BRANCHES: [(&str, &str); 2] = [("bug_fix", "master"), ("trunk", "integration")];
@@ -109,6 +110,33 @@ pub(super) fn of_configuration(
         false
     });
     variables
+}
+
+/// What was asked for on the command line and reaches the container so far, to be compared with what it gets in the end.
+pub(super) fn asked_for(asked: &[(String, String)], variables: &BTreeMap<String, OsString>) -> BTreeMap<String, OsString> {
+    let name = |(name, _): &(String, String)| name.clone();
+    asked.iter().map(name).filter_map(|name| Some((name.clone(), variables.get(&name)?.clone()))).collect()
+}
+
+/// Names the variables that were asked for and are not used, because the display, the agent or the mode decides about them.
+pub(super) fn tell_overridden(
+    asked: &BTreeMap<String, OsString>,
+    variables: &BTreeMap<String, OsString>,
+    mode: OpenGl,
+    warnings: &mut Vec<String>,
+) {
+    for name in asked.iter().filter(|(name, value)| variables.get(*name) != Some(*value)).map(|(name, _)| name) {
+        let reason = match name.as_str() {
+            "DISPLAY" | "XAUTHORITY" => format!(
+                "the container gets the display of this shell, with its cookie; for another one, set {name} for casa-doctor itself"
+            ),
+            "SSH_AUTH_SOCK" => {
+                "the container gets the ssh agent of this shell, if it has one; for another one, set SSH_AUTH_SOCK for casa-doctor itself".into()
+            }
+            _ => format!("the OpenGL mode \"{}\" decides about it; --opengl chooses another one", mode.word()),
+        };
+        warnings.push(format!("the variable {name} that was given with --env is not used: {reason}"));
+    }
 }
 
 /// The engine sources the variables in a shell script of its own, with their names as they are.

@@ -144,6 +144,24 @@ fn the_error_output_of_a_real_program_is_explained() {
 }
 
 #[test]
+fn a_log_may_be_a_pipe() {
+    let patient = Patient::new();
+    let fifo = patient.home().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    crate::lab::lab().give(patient.home());
+    let path = fifo.clone();
+    let writer = std::thread::spawn(move || std::fs::write(path, "libGL error: failed to load driver: swrast\n").unwrap());
+    let answer = patient.run(["explain".as_ref(), "--log".as_ref(), fifo.as_os_str()]);
+    answer.assert_status(0);
+    assert!(answer.stdout().contains("swrast"), "{}", answer.all());
+    writer.join().unwrap();
+    patient.run(["explain", "--log", "/dev/null"]).assert_status(0);
+    let refused = patient.run(["explain", "--log", "/tmp"]);
+    refused.assert_status(3);
+    assert!(refused.stderr().contains("is a directory"), "{}", refused.all());
+}
+
+#[test]
 fn a_checksum_is_compared_on_request_only() {
     let patient = Patient::new();
     let image = patient.file("images/x.sif", "no image at all");
@@ -198,6 +216,24 @@ fn what_would_be_passed_over_is_refused_or_said() {
         assert!(answer.stderr().contains(words[1]), "{}", answer.all());
     }
     patient.run(["--fix", "--write-baseline", "known.json"]).assert_status(2);
+    let ticket = patient.home().join("ticket.html");
+    let (page, text) = (ticket.to_str().unwrap(), patient.home().join("out.txt"));
+    for (words, told) in [
+        (&["--replay", recording, "--measure"][..], "--measure and --replay"),
+        (&["report", "--replay", recording, "--measure", "-o", page], "--measure and --replay"),
+        (&["report", "--replay", recording, "--format", "json", "-o", page], "--format json"),
+        (&["run", "-o", text.to_str().unwrap(), "--", "true"], "-o"),
+        (&["run", "--only", "x11-no-disply", "--", "true"], "\"x11-no-display\""),
+        (&["record", "--skip", "x11-no-disply"], "\"x11-no-display\""),
+        (&["explain", "x11-no-display", "--only", "x11-no-disply"], "\"x11-no-display\""),
+        (&["undo", "--only", "x11-no-disply"], "\"x11-no-display\""),
+    ] {
+        let answer = patient.run(words);
+        answer.assert_status(2);
+        assert!(answer.stderr().contains(told), "{}", answer.all());
+    }
+    assert!(!ticket.exists() && !text.exists());
+    patient.run(["report", "--replay", recording, "--format", "html", "--fail-on", "never", "-o", page]).assert_status(0);
     let answer = patient.run(["--replay", recording, "--fail-on", "never", "/some/environment"]);
     answer.assert_status(0);
     assert!(answer.stderr().contains("\"/some/environment\" was not looked at"), "{}", answer.all());

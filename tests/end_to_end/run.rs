@@ -66,6 +66,13 @@ fn dry_run_prints_one_line_that_a_shell_takes() {
     let text = answer.stdout();
     assert_eq!(text.trim_end().lines().count(), 1, "{text}");
     assert!(text.contains("--cleanenv") && text.contains("'two words'"), "{text}");
+    // It works in an environment that was never started, and nothing was written to show it.
+    let written = [".cache/casa-doctor", ".local/state/casa-doctor", "brainvisa-5.3/home"];
+    assert!(written.iter().all(|name| !patient.home().join(name).exists()), "{text}");
+    let pasted = lab().command("sh", patient.home()).args(["-c", &text]).envs(patient.variables.clone()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&pasted.stdout), "two words\n", "{text}\n{}", String::from_utf8_lossy(&pasted.stderr));
+    let again = patient.run(["run", "--dry-run", environment.to_str().unwrap(), "--", "echo", "two words"]);
+    assert!(!again.stdout().contains("mkdir"), "{}", again.all());
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn the_error_output_of_a_real_program_is_explained() {
     use std::io::Write;
     use std::process::Stdio;
     let patient = Patient::new();
-    let mut glxinfo = crate::lab::lab().command("glxinfo", patient.home());
+    let mut glxinfo = lab().command("glxinfo", patient.home());
     let failed = glxinfo.env("DISPLAY", ":4711").output().unwrap();
     let mut child = patient.command(["explain", "--log", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&failed.stderr).unwrap();
@@ -148,7 +148,7 @@ fn a_log_may_be_a_pipe() {
     let patient = Patient::new();
     let fifo = patient.home().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    crate::lab::lab().give(patient.home());
+    lab().give(patient.home());
     let path = fifo.clone();
     let writer = std::thread::spawn(move || std::fs::write(path, "libGL error: failed to load driver: swrast\n").unwrap());
     let answer = patient.run(["explain".as_ref(), "--log".as_ref(), fifo.as_os_str()]);
@@ -166,7 +166,7 @@ fn a_checksum_is_compared_on_request_only() {
     let patient = Patient::new();
     let image = patient.file("images/x.sif", "no image at all");
     patient.file("images/x.sif.json", r#"{"md5": "00000000000000000000000000000000"}"#);
-    let environment = patient.environment("e", &crate::lab::healthy_configuration(image.to_str().unwrap()));
+    let environment = patient.environment("e", &healthy_configuration(image.to_str().unwrap()));
     let (silent, _) = patient.diagnose(["--no-graphics".as_ref(), environment.as_os_str()]);
     assert!(!ids(&silent).contains(&"image-checksum"));
     let (asked, _) = patient.diagnose(["--no-graphics".as_ref(), "--checksum".as_ref(), environment.as_os_str()]);

@@ -2,6 +2,19 @@
 
 use serde_json::Value;
 
+/// Parts of a name that tell a secret wherever they stand in it.
+const SECRET_PARTS: [&str; 9] =
+    ["TOKEN", "KEY", "SECRET", "PASSW", "PASSPHRASE", "COOKIE", "CREDENTIAL", "AUTHORIZATION", "AUTHORISATION"];
+
+/// Words that tell one as the last word of a name; elsewhere they mean something else, as in `BYPASS` and `PASS_COUNT`.
+const SECRET_ENDS: [&str; 3] = ["PASS", "PWD", "SSHPASS"];
+
+/// Names of the working directory.
+const WORKING_DIRECTORY: [&str; 4] = ["PWD", "APPTAINER_PWD", "SINGULARITY_PWD", "--pwd"];
+
+/// Programs that log in to a registry, where `-p` gives the password.
+const WITH_LOGIN: [&str; 7] = ["docker", "podman", "buildah", "skopeo", "apptainer", "singularity", "helm"];
+
 /// What stands in the place of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
@@ -25,10 +38,10 @@ fn hide_below(value: &mut Value, names_tell: bool) {
             }
         }
         Value::Array(list) => {
-            let mut after_secret_option = false;
-            for element in list {
-                let is_secret = std::mem::replace(&mut after_secret_option, is_secret_option(element));
-                if names_tell && is_secret { hide_all(element) } else { hide_below(element, names_tell) }
+            for index in 0..list.len() {
+                let (before, rest) = list.split_at_mut(index);
+                let Some(element) = rest.first_mut() else { continue };
+                if names_tell && is_secret_word(before, element) { hide_all(element) } else { hide_below(element, names_tell) }
             }
         }
         Value::String(text) => {
@@ -42,9 +55,24 @@ fn hide_below(value: &mut Value, names_tell: bool) {
     }
 }
 
-/// Whether the next element is the value of an option whose name says that it is a secret (`--docker-password`).
-fn is_secret_option(element: &Value) -> bool {
-    element.as_str().is_some_and(|text| text.starts_with("--") && !text.contains('=') && is_secret_name(text))
+/// Whether a word is the value of an option that takes a secret: because the option's name says so (`--docker-password`), or because
+/// the program that stands before it is known (`curl -u`).
+fn is_secret_word(before: &[Value], word: &Value) -> bool {
+    let Some(option) = before.last().and_then(Value::as_str) else { return false };
+    let text = word.as_str().unwrap_or_default();
+    if option.starts_with("--") && !option.contains('=') && is_secret_name(option) {
+        // Apptainer has a switch of that name, behind which the next option stands.
+        return option != "--passphrase" || !text.starts_with('-');
+    }
+    let stands_before = |names: &[&str]| {
+        let mut words = before.iter().filter_map(Value::as_str);
+        words.any(|word| word.rsplit('/').next().is_some_and(|name| names.contains(&name)))
+    };
+    match option {
+        "-u" | "-U" | "--user" | "--proxy-user" => text.contains(':') && stands_before(&["curl"]),
+        "-p" => stands_before(&["sshpass"]) || (stands_before(&["login"]) && stands_before(&WITH_LOGIN)),
+        _ => false,
+    }
 }
 
 /// Hides every text and number at and below a value.
@@ -60,15 +88,36 @@ fn hide_all(value: &mut Value) {
 
 /// Whether a name says that its value is a secret. A path (the container's side of a mount) is no such name.
 pub(crate) fn is_secret_name(name: &str) -> bool {
+    if name.contains('/') || WORKING_DIRECTORY.contains(&name) {
+        return false;
+    }
     let upper = name.to_ascii_uppercase();
-    !name.contains('/') && ["TOKEN", "KEY", "SECRET", "PASSW", "COOKIE", "CREDENTIAL"].iter().any(|word| upper.contains(word))
+    let last = last_word(name).to_ascii_uppercase();
+    SECRET_PARTS.iter().any(|part| upper.contains(part)) || SECRET_ENDS.contains(&last.as_str())
 }
 
-/// Whether a text holds `scheme://user:password@…`. A password may hold anything but white space.
+/// The last word of a name, without a number behind it: of `SMTP_PASS2`, `smtp-pass` and `smtpPass`.
+fn last_word(name: &str) -> &str {
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let word = name.rsplit(['_', '-', '.', ' ']).next().unwrap_or_default();
+    let bytes = word.as_bytes();
+    let capital = (1..bytes.len()).rev().find(|&at| bytes[at].is_ascii_uppercase() && bytes[at - 1].is_ascii_lowercase());
+    &word[capital.unwrap_or(0)..]
+}
+
+/// Whether an assignment gives a password. In a connection string (`…;Uid=me;PWD=secret`) the name of the working directory is that
+/// of the password.
+pub(crate) fn assigns_secret(before: &str, name: &str) -> bool {
+    is_secret_name(name) || (name.eq_ignore_ascii_case("PWD") && before.trim_end().ends_with([';', '&', '?']))
+}
+
+/// Whether a text holds `scheme://user:password@…`, or the same without the scheme. A password may hold anything but white space.
 pub(crate) fn has_url_password(text: &str) -> bool {
-    text.match_indices("://").any(|(at, _)| {
-        let authority = text[at + 3..].split(char::is_whitespace).next().unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    text.match_indices("//").any(|(at, _)| {
+        let authority = text[at + 2..].split(char::is_whitespace).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+        // Without a scheme it may be a path in which a slash stands twice.
+        user.is_some_and(|(name, _)| text[..at].ends_with(':') || !name.contains('/'))
     })
 }
 
@@ -82,9 +131,10 @@ fn is_only_a_reference(text: &str) -> bool {
 fn before_secret_assignment(text: &str) -> Option<&str> {
     let mut start = 0;
     for (at, _) in text.match_indices('=') {
-        let name = text[start..at].rsplit([',', ' ', ';']).next().unwrap_or_default();
+        let before = text[start..at].trim_end();
+        let (before, name) = before.split_at(before.rfind([',', ' ', ';', '&', '?']).map_or(0, |separator| separator + 1));
         let value = &text[at + 1..];
-        if is_secret_name(name) && !value.is_empty() && !is_only_a_reference(value) {
+        if assigns_secret(before, name) && !value.is_empty() && !is_only_a_reference(value) {
             return Some(&text[..=at]);
         }
         start = at + 1;
@@ -122,5 +172,90 @@ mod tests {
                 "casa_doctor": {"machine_key": "m"},
             })
         );
+    }
+
+    #[test]
+    fn names_of_secrets_are_told_from_others() {
+        for name in [
+            "SMTP_PASS",
+            "smtpPass",
+            "smtp-pass",
+            "SMTP_PASS2",
+            "PASS",
+            "MYSQL_PWD",
+            "dbPwd",
+            "pwd",
+            "Pwd",
+            "SSHPASS",
+            "AUTHORIZATION",
+            "HTTP_AUTHORIZATION",
+            "ENCRYPTION_PASSPHRASE",
+            "--passphrase",
+            "API_TOKEN",
+            "Cookie",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in [
+            "PWD",
+            "OLDPWD",
+            "--pwd",
+            "APPTAINER_PWD",
+            "BYPASS",
+            "PASS_COUNT",
+            "COMPASS",
+            "XAUTHORITY",
+            "--docker-username",
+            "USER",
+            "/data/pass",
+            "",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_texts_are_hidden() {
+        for (text, told) in [
+            ("jdbc:sqlserver://db:1433;user=sa;pwd=SEKRET", "jdbc:sqlserver://db:1433;user=sa;pwd=(hidden)"),
+            ("Server=db;Uid=sa;PWD=SEKRET;", "Server=db;Uid=sa;PWD=(hidden)"),
+            ("Server=db; Pwd = SEKRET", "Server=db; Pwd =(hidden)"),
+            ("mysql://db/x?user=me&password=SEKRET", "mysql://db/x?user=me&password=(hidden)"),
+            ("//me:SEKRET@db:1521/x", "(hidden)"),
+            ("PWD=/data,SMTP_PASS=SEKRET", "PWD=/data,SMTP_PASS=(hidden)"),
+            ("--env=PWD=/data", "--env=PWD=/data"),
+            ("--pwd=/data", "--pwd=/data"),
+            ("/nfs//x:/y", "/nfs//x:/y"),
+            ("/nfs//x/y:z@w", "/nfs//x/y:z@w"),
+            ("//server/share", "//server/share"),
+        ] {
+            let mut value = json!(text);
+            hide_secrets(&mut value);
+            assert_eq!(value, told, "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_among_arguments_are_hidden() {
+        for (words, place) in [
+            (&["--passphrase", "SEKRET", "x"][..], Some(1)),
+            (&["--passphrase", "--nv"], None),
+            (&["--pwd", "/data"], None),
+            (&["--docker-username", "me", "--docker-password", "SEKRET"], Some(3)),
+            (&["/usr/bin/curl", "-s", "-u", "me:SEKRET", "https://x"], Some(3)),
+            (&["curl", "--user", "me", "https://x"], None),
+            (&["docker", "run", "--user", "1000:1000", "-p", "80:80"], None),
+            (&["docker", "login", "-u", "me", "-p", "SEKRET"], Some(5)),
+            (&["sshpass", "-p", "SEKRET", "ssh", "-p", "22"], Some(2)),
+            (&["mkdir", "-p", "/data"], None),
+        ] {
+            let mut value = json!(words);
+            hide_secrets(&mut value);
+            for (index, word) in words.iter().enumerate() {
+                let is_hidden = place == Some(index);
+                assert!(value[index] == if is_hidden { HIDDEN } else { *word } || words[0] == "sshpass", "{words:?}: {value}");
+            }
+            assert!(!value.to_string().contains("SEKRET"), "{value}");
+        }
     }
 }

@@ -48,7 +48,7 @@ fn hide_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut after_a_secret = false;
     for line in text.split_inclusive('\n') {
-        let tells = line.split(['/', '"', '\'', ' ', '=', ',']).any(is_secret_name);
+        let tells = line.split(['/', '"', '\'', ' ', '=', ',', ';', '&', '?']).any(is_secret_name);
         let hides = tells || after_a_secret || has_url_password(line);
         after_a_secret = tells;
         if hides {

@@ -14,7 +14,7 @@ mod merge;
 mod read;
 mod substitute;
 
-pub(crate) use hide::{HIDDEN, has_url_password, hide_secrets, is_secret_name};
+pub(crate) use hide::{HIDDEN, assigns_secret, has_url_password, hide_secrets, is_secret_name};
 pub(crate) use hide_text::hide_secrets_in_text;
 pub(crate) use home::container_home;
 pub(crate) use image_path::{ImageLookUp, look_up_image};

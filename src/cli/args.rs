@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Record {
         /// Environment directory, casa_distro.json, or name of an environment
         env: Option<OsString>,
-        /// Save them as they are, with the names of users, machines and directories
+        /// Save them as they are, with the names of users, machines and home directories
         #[arg(long, conflicts_with_all = ["redact", "hide", "redaction_map"])]
         raw: bool,
     },
@@ -201,10 +201,10 @@ pub(crate) struct Options {
     /// Start none of the site's plug-ins (casa-doctor-check-NAME)
     #[arg(long, global = true)]
     pub(crate) no_plugins: bool,
-    /// Take out what is private from human and json, too: names of users and machines, addresses, keys
+    /// Take out what is private from human and json, too: names of users, machines and home directories, addresses, keys
     #[arg(long, global = true)]
     pub(crate) redact: bool,
-    /// Take out this word, too; may be given several times
+    /// Take out this word, too, such as the name of another directory; may be given several times
     #[arg(long, global = true, value_name = "WORD")]
     pub(crate) hide: Vec<String>,
     /// Write what each stand-in stands for to a file that only you can read

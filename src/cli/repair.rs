@@ -11,7 +11,6 @@ use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look_only, render, request, selection};
 use super::run::{self, Manner, environment};
 use super::{Failure, decided, deliver, share};
-use crate::casa_distro::{has_url_password, is_secret_name};
 use crate::catalog::Selection;
 use crate::fix::{self, FileChange, Scope, Written};
 use crate::host::{Host, OverlayHost};
@@ -323,21 +322,9 @@ fn try_start(
     (Some(launch_doc(&plan, status)), status)
 }
 
-/// A launch as the document tells it. Values of variables whose names or contents look secret are not told.
+/// A launch as the document tells it.
 fn launch_doc(plan: &launch::Plan, exit_status: Option<i32>) -> LaunchDoc {
-    let text = |value: &OsString| value.to_string_lossy().into_owned();
-    let told = |(name, value): (&String, &OsString)| {
-        let value = text(value);
-        let secret = is_secret_name(name) || has_url_password(&value);
-        (name.clone(), if secret { "(hidden)".to_owned() } else { value })
-    };
-    LaunchDoc {
-        engine: plan.engine.to_string_lossy().into_owned(),
-        argv: plan.argv().iter().map(text).collect(),
-        env: plan.env.iter().map(told).collect(),
-        mode: plan.mode,
-        exit_status,
-    }
+    LaunchDoc { exit_status, ..plan.document() }
 }
 
 /// Tells what was done and what is left: the diff, the copies, before and after, and the report of the second look.

@@ -109,8 +109,9 @@ fn told(kind: Kind, file: &Path, parts: &[Part], size: usize) -> Vec<String> {
         lines.extend(parts.iter().map(|part| format!("  {:<32} {:>9}  {}", part.name, size_text(part.bytes.len()), part.about)));
     }
     lines.push(
-        "Names of users, machines and directories, addresses, keys and serial numbers were replaced as far as they were \
-         recognised. Read it before you send it; --hide WORD takes out more."
+        "Names of users, machines and home directories, addresses, keys and serial numbers were replaced as far as they were \
+         recognised. The names of other directories and of files are in it as they are, because faults show in them. Read it before \
+         you send it; --hide WORD takes out more."
             .to_owned(),
     );
     lines.push(

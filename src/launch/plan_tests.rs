@@ -280,6 +280,18 @@ fn a_plan_shown_holds_no_cookie() {
 }
 
 #[test]
+fn a_plan_shown_holds_no_secret_of_its_command() {
+    let command = ["sh", "-c", "curl -u me:SEKRET https://x", "--docker-password", "SEKRET", "--env=SMTP_PASS=SEKRET"];
+    let env = vec![("SMTP_PASS".to_owned(), "SEKRET".to_owned()), ("DB".to_owned(), "x;pwd=SEKRET".to_owned())];
+    let request = Request { env, cwd: Some("/data".into()), ..Request::new(OpenGl::Container, command.map(OsString::from).into()) };
+    let plan = planned(&machine(), &configuration(), &facts(), &request);
+    let document = plan.to_json();
+    assert!(!document.to_string().contains("SEKRET"), "{document:#}");
+    assert_eq!(document["argv"][4], "/data", "{document:#}");
+    assert_eq!(plan.words()[4], "SEKRET", "what is started is not changed");
+}
+
+#[test]
 fn a_line_makes_the_directory_that_it_mounts_where_the_launch_would_make_it() {
     let line = |host: &RecordedHost| planned(host, &configuration(), &facts(), &request(OpenGl::Container)).dry_run_line();
     let unused = || RecordedHost::new().file("/env/image.sif", "").directory("/data");

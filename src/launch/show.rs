@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::plan::Plan;
 use crate::casa_distro::hide_secrets;
+use crate::redact::hide_secrets_in_texts;
 use crate::report::LaunchDoc;
 
 impl Plan {
@@ -29,14 +30,18 @@ impl Plan {
         words.join(" ")
     }
 
-    /// The launch as the report tells it, not yet ended. Values of variables whose names say that they are secrets are hidden.
+    /// The launch as the report tells it, not yet ended, without what looks like a secret in its variables and its command.
     pub(crate) fn document(&self) -> LaunchDoc {
         let text = |value: &OsStr| value.to_string_lossy().into_owned();
         let mut env: Value = self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        hide_secrets(&mut env);
+        let mut argv: Value = self.argv().iter().map(|word| text(word)).collect();
+        for value in [&mut env, &mut argv] {
+            hide_secrets(value);
+            hide_secrets_in_texts(value);
+        }
         LaunchDoc {
             engine: text(self.engine.as_os_str()),
-            argv: self.argv().iter().map(|word| text(word)).collect(),
+            argv: serde_json::from_value(argv).unwrap_or_default(),
             env: serde_json::from_value(env).unwrap_or_default(),
             mode: self.mode,
             exit_status: None,

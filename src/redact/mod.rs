@@ -28,7 +28,7 @@ use casa_doctor_checks::facts::Facts;
 use serde_json::Value;
 
 pub(crate) use private::Private;
-pub(crate) use variables::hide_secrets;
+pub(crate) use variables::{hide_secrets, hide_secrets_in_texts};
 
 use self::learn::Learnt;
 use self::replace::Replacer;

@@ -9,7 +9,7 @@ use regex::{Regex, RegexSet};
 use super::stand_in::Kind;
 use super::tree::Place;
 use super::{variables, vocabulary};
-use crate::casa_distro::{HIDDEN, is_secret_name};
+use crate::casa_distro::{HIDDEN, assigns_secret};
 
 /// A shape. The group `v` of its expression is the private value, `n` the name of the variable whose value it is.
 struct Pattern {
@@ -43,9 +43,12 @@ const fn secret(signs: &'static [&'static [&'static str]], expression: &'static 
     Pattern { kind: Kind::Key, secret: true, signs, expression, counts }
 }
 
-/// In the names of secrets: those of [`is_secret_name`], and those that stand before a colon.
-const NAMES: &[&str] = &["token", "key", "secret", "passw", "cookie", "credential"];
-const TITLES: &[&str] = &["passw", "passphrase", "token", "secret", "cookie", "api", "authori"];
+/// How many values of a text are looked into for another assignment. No text that means anything has more.
+const MOST_NESTED: usize = 64;
+
+/// In the names of secrets: those of [`assigns_secret`], and those that stand before a colon.
+const NAMES: &[&str] = &["token", "key", "secret", "pass", "pwd", "cookie", "credential", "authori"];
+const TITLES: &[&str] = &["pass", "pwd", "token", "secret", "cookie", "api", "authori"];
 
 static PATTERNS: &[Pattern] = &[
     secret(
@@ -58,22 +61,42 @@ static PATTERNS: &[Pattern] = &[
         r"\b(?P<v>gh[pousr]_[A-Za-z0-9]{12,}|github_pat_\w{12,}|glpat-[\w-]{12,}|xox[abeprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{12,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?)",
         always,
     ),
-    secret(&[&["://"], &["@"]], r"[A-Za-z0-9]://(?P<v>[^\s@/]*:[^\s]*)@", always),
+    secret(&[&["//"], &["@"]], r"(?:^|[^/])//(?P<v>[^\s@/]*:[^\s]*)@", always),
+    // Whatever it looks like: base64 without a digit, too.
+    secret(
+        &[&["authori"], &["bearer", "basic", "digest", "negotiate", "token"]],
+        r#"(?i)authori[sz]ation\\?["']?\s?[:=]\s*\\?["']?(?:bearer|basic|digest|negotiate|token)\s+(?P<v>[^\s"'`,;]+)"#,
+        |found| !is_harmless_value(found.value),
+    ),
     secret(&[&["bearer", "basic"]], r"(?i)\b(?:bearer|basic)\s+(?P<v>[A-Za-z0-9._~+/=-]{8,})", |found| {
         found.value.bytes().any(|b| b.is_ascii_digit())
     }),
     secret(&[&["="], NAMES], r#"(?P<n>[A-Za-z_][\w.-]*)\\?["']?\s?[=]\s?\\?(?P<v>"[^"]*"|'[^']*'|[^\s"'`,;&]+)"#, |found| {
-        is_secret_name(found.name) && !is_harmless_value(found.value)
+        let before = found.before.rfind(found.name).map_or("", |at| &found.before[..at]);
+        let is_option_of_an_engine = found.name == "pwd" && before.ends_with("--");
+        !is_option_of_an_engine && assigns_secret(before, found.name) && !is_harmless_value(found.value)
     }),
     secret(
         &[&[":"], TITLES],
-        r#"(?i)(?P<n>passwords?|passwd|passphrase|token|secret|cookie|api[_-]?key|authori[sz]ation)\\?["']?:\s*\\?["']?(?P<v>[^\s"'`,;]{6,})"#,
+        r#"(?i)(?P<n>passwords?|passwd|passphrase|[a-z0-9]_(?:pass|pwd)|token|secret|cookie|api[_-]?key|authori[sz]ation)\\?["']?:\s*\\?["']?(?P<v>[^\s"'`,;]{6,})"#,
         |found| found.value.bytes().any(|b| !b.is_ascii_lowercase()) && !is_harmless_value(found.value),
     ),
     secret(&[&["mit-magic-cookie-1"]], r"(?i)MIT-MAGIC-COOKIE-1\W+(?P<v>[0-9a-f]{16,})", always),
-    secret(&[&["--"], TITLES], r"(?i)--[\w-]*(?:password|token|secret|cookie|api-?key)[= ](?P<v>[^\s]+)", |found| {
-        !is_harmless_value(found.value)
+    secret(
+        &[&["--"], TITLES],
+        r#"(?i)(?P<n>--(?:[\w-]*(?:password|passwd|passphrase|token|secret|cookie|api-?key)|(?:[\w-]*-)?pass))[= ]\\?(?P<v>"[^"]*"|'[^']*'|[^\s]+)"#,
+        // Apptainer has a switch --passphrase, behind which the next option stands.
+        |found| !is_harmless_value(found.value) && !(found.name == "--passphrase" && found.value.starts_with('-')),
+    ),
+    secret(&[&["curl"]], r#"(?:^|\s)(?:-[A-Za-z]*[uU]|--(?:proxy-)?user)[= ]*\\?["']?(?P<v>[^\s"':]+:[^\s"']+)"#, |found| {
+        found.before.contains("curl") && !is_harmless_value(found.value)
     }),
+    // Where -p is known to take a password.
+    secret(
+        &[&["-p"], &["sshpass", "login", "mysql", "mariadb"]],
+        r#"\b(?:sshpass\s+-p\s*|(?:docker|podman|buildah|skopeo|apptainer|singularity|helm)\b[^|;&\n]*?\slogin\b[^|;&\n]*?\s-p[= ]?|(?:mysql|mariadb)[\w-]*[^|;&\n]*?\s-p)\\?(?P<v>"[^"]*"|'[^']*'|[^\s"']+)"#,
+        |found| !is_harmless_value(found.value),
+    ),
     shape(Kind::Key, r"\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-[\w-]+|sk-[\w@.-]+)\s+(?P<v>[0-9A-Za-z+/=]{20,})", always),
     shape(Kind::Key, r"\b(?P<v>SHA256:[A-Za-z0-9+/]{20,43}=?)", always),
     shape(Kind::Key, r"(?i)(?:^|[^0-9a-z])(?P<v>(?:[0-9a-f]{2}:){15}[0-9a-f]{2})\b", always),
@@ -215,17 +238,24 @@ fn search(compiled: &Compiled, text: &str, place: &Place<'_>) -> Vec<Found> {
 
 /// Adds what a pattern finds in a text.
 fn gather(pattern: &Pattern, regex: &Regex, text: &str, place: &Place<'_>, all: &mut Vec<Found>) {
-    for captures in regex.captures_iter(text) {
-        let Some(value) = captures.name("v") else { continue };
+    let (mut at, mut nested) = (0, 0);
+    while let Some(captures) = regex.captures_at(text, at) {
+        let (Some(whole), Some(value)) = (captures.get(0), captures.name("v")) else { return };
         let name = captures.name("n").map_or("", |name| name.as_str());
-        if (pattern.counts)(&Match {
+        let counts = (pattern.counts)(&Match {
             value: value.as_str(),
             name,
             place,
             before: &text[..value.start()],
             rest: &text[value.end()..],
-        }) {
+        });
+        at = whole.end();
+        if counts {
             all.push(Found { kind: pattern.kind, range: value.range(), secret: pattern.secret });
+        } else if !name.is_empty() && value.as_str().contains('=') && nested < MOST_NESTED {
+            // `--env=NAME=value`: the value is an assignment itself.
+            at = value.start();
+            nested += 1;
         }
     }
 }
@@ -317,6 +347,23 @@ mod tests {
             "MIT-MAGIC-COOKIE-1  0123456789abcdef0123456789abcdef",
             "--docker-password abc",
             "--api-key=abc",
+            "SMTP_PASS=abc",
+            "--env=SMTP_PASS=abc",
+            "DB_URL=jdbc:x?password=abc",
+            "jdbc:sqlserver://db;user=sa;pwd=abc",
+            "Uid=sa;PWD=abc",
+            "smtp_pass: Hunter22",
+            "//me:abc@db/x",
+            "AUTHORIZATION=abc",
+            "Authorization: Basic bWU6YWJj",
+            "curl -u me:abc https://x",
+            "curl -su me:abc https://x",
+            "curl --user 'me:abc' https://x",
+            "--passphrase abc",
+            "--pass 'a b'",
+            "docker login -u me -p abc registry",
+            "sshpass -p abc ssh x",
+            "mysqldump -u me -pabc",
         ] {
             let of_all: Vec<_> =
                 find(text, &Place::default()).into_iter().filter(|found| found.secret).map(|found| found.range).collect();
@@ -339,6 +386,20 @@ mod tests {
             ("token ghp_abcdefghijklmnop1234", Kind::Key, "ghp_abcdefghijklmnop1234"),
             ("https://me:p@ss/w@proxy.example.org/", Kind::Key, "me:p@ss/w"),
             ("MY_TOKEN=abc-def", Kind::Key, "abc-def"),
+            ("SMTP_PASS=abc-def", Kind::Key, "abc-def"),
+            ("--env=SMTP_PASS=abc-def", Kind::Key, "abc-def"),
+            ("DB_URL=jdbc:x?password=hunter2", Kind::Key, "hunter2"),
+            ("jdbc:x://db;user=sa;pwd=SEKRET;x=1", Kind::Key, "SEKRET"),
+            ("Uid=sa;PWD=SEKRET", Kind::Key, "SEKRET"),
+            ("connects to //me:SEKRET@db/x", Kind::Key, "me:SEKRET"),
+            ("Authorization: Basic bWU6YWJj", Kind::Key, "bWU6YWJj"),
+            ("curl -su me:SEKRET https://x", Kind::Key, "me:SEKRET"),
+            ("curl --user me:SEKRET https://x", Kind::Key, "me:SEKRET"),
+            ("--passphrase SEKRET", Kind::Key, "SEKRET"),
+            ("--password 'a b'", Kind::Key, "'a b'"),
+            ("podman login -u me -p SEKRET registry", Kind::Key, "SEKRET"),
+            ("sshpass -pSEKRET ssh x", Kind::Key, "SEKRET"),
+            ("mysql -u me -pSEKRET db", Kind::Key, "SEKRET"),
             ("password: hunter2", Kind::Key, "hunter2"),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH me", Kind::Key, "AAAAC3NzaC1lZDI1NTE5AAAAIH"),
             ("MIT-MAGIC-COOKIE-1  0123456789abcdef0123456789abcdef", Kind::Key, "0123456789abcdef0123456789abcdef"),
@@ -381,6 +442,14 @@ mod tests {
             "--env=TOKEN=$MY_TOKEN",
             "git@github.com",
             "user@1000.service",
+            "PWD=/data",
+            "--pwd=/data",
+            "--passphrase --nv",
+            "docker run -u 1000:1000 -p 80:80",
+            "ssh -p 22 x",
+            "/data//x:/y",
+            "--docker-username me",
+            "1 pass: done",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

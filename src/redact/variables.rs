@@ -133,15 +133,15 @@ pub(super) fn mask_value(value: &str, stand_ins: &mut StandIns) -> String {
 pub(crate) fn hide_secrets(facts: Facts) -> Facts {
     let Ok(mut value) = crate::tree_of_json::from(&facts) else { return facts };
     // A path that is not UTF-8 is whole in the facts alone.
-    if hide_below(&mut value) { crate::tree_of_json::into(&value).unwrap_or(facts) } else { facts }
+    if hide_secrets_in_texts(&mut value) { crate::tree_of_json::into(&value).unwrap_or(facts) } else { facts }
 }
 
-/// Whether something was hidden.
-fn hide_below(value: &mut Value) -> bool {
+/// Hides what has the shape of a secret in every text of a value, and tells whether there was anything.
+pub(crate) fn hide_secrets_in_texts(value: &mut Value) -> bool {
     match value {
         Value::String(text) => hide_in_text(text).map(|hidden| *text = hidden).is_some(),
-        Value::Array(list) => list.iter_mut().fold(false, |found, value| hide_below(value) | found),
-        Value::Object(map) => map.values_mut().fold(false, |found, value| hide_below(value) | found),
+        Value::Array(list) => list.iter_mut().fold(false, |found, value| hide_secrets_in_texts(value) | found),
+        Value::Object(map) => map.values_mut().fold(false, |found, value| hide_secrets_in_texts(value) | found),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

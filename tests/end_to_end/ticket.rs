@@ -57,6 +57,7 @@ fn one_archive_holds_all_and_says_so() {
         assert!(content.len() >= 1024 || line.contains(&format!(" {} B ", content.len())), "{line}");
     }
     assert!(told.contains("were replaced") && told.contains("To attach it"), "{told}");
+    assert!(told.contains("names of other directories") && !told.contains("machines and directories"), "{told}");
 
     let content: BTreeMap<_, _> = entries.iter().map(|(name, content)| (name.as_str(), String::from_utf8_lossy(content))).collect();
     assert!(

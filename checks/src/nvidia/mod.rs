@@ -134,8 +134,9 @@ pub(crate) fn sif_engine(facts: &Facts) -> Result<&Engine, Outcome> {
         .ok_or_else(|| Outcome::Skipped("neither Apptainer nor Singularity is installed".into()))
 }
 
-/// The numbers of a version, for comparison.
+/// The numbers of a version, for comparison. What stands behind a space is no part of it.
 pub(crate) fn numbers(version: &str) -> Vec<u32> {
+    let version = version.split_whitespace().next().unwrap_or_default();
     version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).collect()
 }
 
@@ -150,6 +151,15 @@ mod tests {
     use super::samples::{card, engine, facts, healthy};
     use super::*;
     use crate::facts::{Machine, PciCard};
+
+    #[test]
+    fn a_version_ends_where_its_word_ends() {
+        for (version, expected) in
+            [("550.163.01", &[550, 163, 1][..]), ("550.163.01 9389e7", &[550, 163, 1]), ("", &[]), ("x 1", &[])]
+        {
+            assert_eq!(numbers(version), expected, "{version}");
+        }
+    }
 
     #[test]
     fn a_healthy_machine_with_or_without_a_card_has_no_finding() {

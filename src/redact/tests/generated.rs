@@ -118,7 +118,7 @@ fn other(dice: &mut Dice, host: &str, domain: &str) -> (String, String) {
     let token = dice.text("ABCDEFGHJKabcdefghjk0123456789", 24);
     let plain = |value: String| (value.clone(), value);
     let with = |text: &str, value: String| (text.replace('@', &value), value);
-    match dice.roll(22) {
+    match dice.roll(30) {
         0 => plain(format!("{word}@{domain}")),
         1 => plain(format!("{word}.{word}@gmail.com")),
         2 => plain(format!("10.{}.{}.{}", dice.roll(255), 1 + dice.roll(254), 1 + dice.roll(254))),
@@ -140,6 +140,14 @@ fn other(dice: &mut Dice, host: &str, domain: &str) -> (String, String) {
         18 => with("MY_LICENCE=@", word),
         19 => plain(format!("{}.{domain}", dice.word(5))),
         20 => with("/home/@/data", word),
+        21 => with("SMTP_PASS=@", word),
+        22 => with("jdbc:sqlserver://db;user=sa;pwd=@;x=1", word),
+        23 => with("--env=DB_PWD=@", word),
+        24 => (format!("//{word}:{token}@db.{domain}/x"), token),
+        25 => with("curl -su me:@ https://x", word),
+        26 => with("--passphrase @", word),
+        27 => with("docker login -u me -p @ registry", word),
+        28 => with("Authorization: Basic @", word),
         _ => plain(format!("{word}@{host}")),
     }
 }

@@ -86,7 +86,7 @@ static PATTERNS: &[Pattern] = &[
         &[&["--"], TITLES],
         r#"(?i)(?P<n>--(?:[\w-]*(?:password|passwd|passphrase|token|secret|cookie|api-?key)|(?:[\w-]*-)?pass))[= ]\\?(?P<v>"[^"]*"|'[^']*'|[^\s]+)"#,
         // Apptainer has a switch --passphrase, behind which the next option stands.
-        |found| !is_harmless_value(found.value) && !(found.name == "--passphrase" && found.value.starts_with('-')),
+        |found| !is_harmless_value(found.value) && (found.name != "--passphrase" || !found.value.starts_with('-')),
     ),
     secret(&[&["curl"]], r#"(?:^|\s)(?:-[A-Za-z]*[uU]|--(?:proxy-)?user)[= ]*\\?["']?(?P<v>[^\s"':]+:[^\s"']+)"#, |found| {
         found.before.contains("curl") && !is_harmless_value(found.value)

@@ -89,4 +89,9 @@ fn a_renamed_copy_is_still_casa_doctor() {
     fs::copy(lab().program(), &copy).unwrap();
     let output = start(&patient, &copy, &["--version"]);
     assert!(text(&output.stdout).starts_with("casa-doctor "), "{}", text(&output.stdout));
+    let mut patient = patient;
+    let environment = environment(&patient, &json!({}));
+    patient.set("CASA_ENVIRONMENT_DIR", &environment);
+    let output = start(&patient, &copy, &["--version"]);
+    assert!(text(&output.stdout).starts_with("casa-doctor "), "an environment is named: {}", text(&output.stderr));
 }

@@ -303,6 +303,7 @@ mod tests {
 
     use super::super::testing::{edits, facts, facts_with_user, findings};
     use super::*;
+    use crate::facts::{Engine, Engines as InstalledEngines};
 
     fn severities(options: Value) -> Vec<(Severity, usize)> {
         let found = findings(&CHECK, &facts(&json!({"container_options": options})));
@@ -373,22 +374,27 @@ mod tests {
         assert_eq!(edits(&CHECK, &facts), ["remove /container_options/1"]);
     }
 
-    #[test]
-    fn options_of_the_other_engine_matter_when_the_engine_is_known() {
-        let mut facts = facts(&json!({"container_options": ["--oci"]}));
-        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
-        let engine = |kind| crate::facts::Engine {
+    /// A machine with this engine and no other.
+    fn only(kind: EngineKind, version: Option<&str>) -> Option<InstalledEngines> {
+        let engine = Engine {
             kind,
             path: "/usr/bin/x".into(),
             version_text: None,
-            version: None,
+            version: version.map(str::to_owned),
             version_error: None,
             setuid: None,
             daemon: None,
         };
-        facts.engines = Some(crate::facts::Engines { found: vec![engine(EngineKind::Singularity)], ..Default::default() });
+        Some(InstalledEngines { found: vec![engine], ..InstalledEngines::default() })
+    }
+
+    #[test]
+    fn options_of_the_other_engine_matter_when_the_engine_is_known() {
+        let mut facts = facts(&json!({"container_options": ["--oci"]}));
         assert_eq!(CHECK.judge(&facts), Outcome::Pass);
-        facts.engines = Some(crate::facts::Engines { found: vec![engine(EngineKind::Apptainer)], ..Default::default() });
+        facts.engines = only(EngineKind::Singularity, None);
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
+        facts.engines = only(EngineKind::Apptainer, None);
         assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Warning);
     }
 
@@ -396,16 +402,7 @@ mod tests {
     fn what_a_known_engine_does_not_know_ends_every_start() {
         let severities = |version: &str, options: Value| -> Vec<Severity> {
             let mut facts = facts(&json!({"container_options": options}));
-            let engine = crate::facts::Engine {
-                kind: EngineKind::Apptainer,
-                path: "/usr/bin/apptainer".into(),
-                version_text: None,
-                version: Some(version.into()),
-                version_error: None,
-                setuid: None,
-                daemon: None,
-            };
-            facts.engines = Some(crate::facts::Engines { found: vec![engine], ..Default::default() });
+            facts.engines = only(EngineKind::Apptainer, Some(version));
             findings(&CHECK, &facts).iter().map(|finding| finding.severity).collect()
         };
         assert_eq!(severities("1.4.5", json!(["--NV"])), [Severity::Error]);

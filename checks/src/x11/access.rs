@@ -121,9 +121,10 @@ fn weigh(entry: &str, me: Option<&str>) -> Option<Guest> {
     guest(format!("every user of {host}"), Severity::Warning)
 }
 
-/// The host of an entry such as `INET:pc17`.
+/// The host of an entry such as `INET:pc17`; all of what has no family before it.
 fn host_of(entry: &str) -> &str {
-    entry.split_once(':').map_or(entry, |(_, host)| host)
+    let is_family = |family: &str| family.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    entry.split_once(':').filter(|(family, _)| is_family(family)).map_or(entry, |(_, host)| host)
 }
 
 fn is_this_machine(host: &str) -> bool {

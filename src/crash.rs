@@ -16,8 +16,8 @@ thread_local! {
     static TELL: RefCell<Option<Tell>> = const { RefCell::new(None) };
 }
 
-/// Installs the hook. `end` is told of a panic in a thread that guards nothing, and does not come back in the program; in tests it
-/// hands the panic on.
+/// Installs the hook. `end` is told of a panic in a thread that guards nothing, and must not come back: where nothing is unwound the
+/// process would end with SIGABRT.
 pub(crate) fn install(end: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) {
     std::panic::set_hook(Box::new(move |panic| {
         match TELL.try_with(RefCell::take) {

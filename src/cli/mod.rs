@@ -61,7 +61,9 @@ pub(crate) fn main() -> ExitCode {
     crash::install(end_by_a_mistake(&cli));
     if cli.options.probe_timeout < LEAST_PROBE_TIMEOUT {
         cli.options.probe_timeout = LEAST_PROBE_TIMEOUT;
-        output::notice("each probe gets one second: with less, what is only slow would be called hung");
+        if !cli.options.quiet {
+            output::notice("--probe-timeout is taken as 1 second: with less, what is only slow would be called hung");
+        }
     }
     // As everywhere, "-" is standard output.
     cli.options.output.take_if(|path| path.as_os_str() == "-");

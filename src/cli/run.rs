@@ -237,3 +237,22 @@ fn configured_image(host: &dyn Host, facts: &Facts) -> Option<PathBuf> {
 fn headless(facts: &Facts) -> bool {
     facts.x11.as_ref().is_some_and(|x11| matches!(x11.connection, Connection::NoDisplay))
 }
+
+#[cfg(test)]
+mod tests {
+    use casa_doctor_checks::facts::{EnvironmentSearch, ProbeEnd, ProbeRun};
+
+    use super::*;
+
+    #[test]
+    fn an_environment_that_was_not_seen_in_time_is_not_one_that_is_not_there() {
+        let refused = |facts: &Facts| format!("{:#}", environment(facts).err().unwrap().error);
+        let reason = Some("the probe did not answer within 1 ms and was abandoned".to_owned());
+        let run = ProbeRun { end: ProbeEnd::TimedOut, reason, duration_ms: 1 };
+        let mut facts = Facts::default();
+        facts.probes.insert(ProbeId::Environment, run);
+        assert_eq!(refused(&facts), "the environment is not known: the probe did not answer within 1 ms and was abandoned");
+        facts.environment = Some(EnvironmentSearch::default());
+        assert!(refused(&facts).starts_with("no casa-distro environment was found"));
+    }
+}

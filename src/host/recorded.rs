@@ -103,7 +103,12 @@ impl RecordedHost {
 
     /// Adds a directory, and its parents.
     pub(crate) fn directory(self, path: impl AsRef<Path>) -> Self {
-        self.entry(path, Entry::Directory { mode: 0o755 })
+        self.directory_mode(path, 0o755)
+    }
+
+    /// Adds a directory with these permissions.
+    pub(crate) fn directory_mode(self, path: impl AsRef<Path>, mode: u32) -> Self {
+        self.entry(path, Entry::Directory { mode })
     }
 
     /// Adds a symbolic link.

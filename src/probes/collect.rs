@@ -535,3 +535,18 @@ impl Display {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_ours_is_told_of_every_probe_that_it_leaves_without_an_answer() {
+        let (sender, receiver) = mpsc::channel();
+        crashed(&sender, &[ProbeId::Environment, ProbeId::Image])("index out of bounds");
+        drop(sender);
+        let told: Vec<_> = receiver.iter().map(|answer| (answer.probe, answer.end, answer.reason.unwrap_or_default())).collect();
+        let reason = "internal error in the probe: index out of bounds".to_owned();
+        assert_eq!(told, [(ProbeId::Environment, ProbeEnd::Crashed, reason.clone()), (ProbeId::Image, ProbeEnd::Crashed, reason)]);
+    }
+}

@@ -191,6 +191,14 @@ fn what_could_not_be_started_leaves_the_prediction() {
 }
 
 #[test]
+fn how_a_container_that_never_started_would_draw_is_a_guess() {
+    let without_display = |measured| Facts { x11: Some(casa_doctor_checks::facts::X11::default()), ..facts(measured) };
+    let confidence = |measured| recommend(&without_display(measured)).unwrap().confidence;
+    assert_eq!(confidence(Vec::new()), Confidence::Medium, "only the machine itself was measured");
+    assert_eq!(confidence(vec![failed(Container, MeasurementOutcome::NotStarted)]), Confidence::Low);
+}
+
+#[test]
 fn the_kept_word_is_unsure_when_nothing_was_compared() {
     let found = recommend(&facts(vec![unverified(Container, LLVMPIPE, RendererClass::Software)])).unwrap();
     assert_eq!((found.opengl, found.confidence), (Container, Confidence::Medium));

@@ -279,3 +279,13 @@ fn a_driver_that_fails_on_the_machine_is_not_recommended_for_the_container() {
     facts.session.as_mut().unwrap().graphics_variables.insert("__GLX_VENDOR_LIBRARY_NAME".into(), "crash".into());
     assert_eq!(predict(&facts).unwrap().opengl, OpenGl::Container);
 }
+
+#[test]
+fn of_an_image_that_could_not_be_read_nothing_is_claimed() {
+    let mut facts = healthy();
+    assert!(predict(&facts).unwrap().reasons[0].contains("so is the OpenGL of the image"));
+    facts.image.as_mut().unwrap().contents = None;
+    let found = predict(&facts).unwrap();
+    assert_eq!((found.opengl, found.confidence), (OpenGl::Container, Confidence::Medium));
+    assert!(!found.reasons.iter().any(|reason| reason.contains("so is the OpenGL")), "{:?}", found.reasons);
+}

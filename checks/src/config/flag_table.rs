@@ -3,6 +3,17 @@
 //! Taken from `cmd/internal/cli/action_flags.go` of Apptainer 1.0 to 1.5 and of Singularity(CE) 3.5 to 4.5. An option is
 //! listed when any of these versions has it: whether the installed one is new enough is for the engine to say.
 
+use crate::facts::EngineKind;
+
+/// Whether this version is one of those that the table is taken from, so that it has no other options.
+pub(super) fn covers(engine: EngineKind, version: (u32, u32)) -> bool {
+    match engine {
+        EngineKind::Apptainer => ((1, 0)..=(1, 5)).contains(&version),
+        EngineKind::Singularity => ((3, 5)..=(4, 5)).contains(&version),
+        _ => false,
+    }
+}
+
 /// An option of `run`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flag {

@@ -6,7 +6,7 @@ use super::flag_table::{self, Engines, Flag};
 use super::layers::{HIDDEN, Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::engine::major_minor;
-use crate::facts::{EngineKind, Facts, ProbeId};
+use crate::facts::{Engine, EngineKind, Facts, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
 
 /// Does the engine know the options of the configuration?
@@ -75,29 +75,20 @@ fn run(facts: &Facts) -> Outcome {
     if !layers.is_singularity() {
         return Outcome::Skipped("the environment is not for Apptainer or Singularity".to_owned());
     }
-    let engine = facts.engines.as_ref().and_then(|engines| {
-        let kinds = engines.found.iter().map(|engine| engine.kind);
-        kinds.into_iter().find(|kind| matches!(kind, EngineKind::Apptainer | EngineKind::Singularity))
-    });
+    let engines = facts.engines.iter().flat_map(|engines| &engines.found);
+    let engine = engines.into_iter().find(|engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity));
     let elements = elements(&layers);
     let texts: Vec<_> = elements.iter().map(|element| (element.text, element.key == GUI_OPTIONS)).collect();
-    let troubles = read(&texts, engine);
-    let knows_all = known_engine(facts);
-    let findings =
-        troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble, knows_all.as_deref())));
+    let troubles = read(&texts, engine.map(|engine| engine.kind));
+    let known = engine.and_then(by_name_and_version);
+    let findings = troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble, known.as_deref())));
     outcome(findings.collect())
 }
 
-/// The engine, by name and version, where the table of options is that of its version.
-fn known_engine(facts: &Facts) -> Option<String> {
-    let engines = &facts.engines.as_ref()?.found;
-    let engine = engines.iter().find(|engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity))?;
+/// An engine whose every option is known.
+fn by_name_and_version(engine: &Engine) -> Option<String> {
     let version = engine.version.as_deref()?;
-    let known = match engine.kind {
-        EngineKind::Apptainer => (1, 0)..=(1, 5),
-        _ => (3, 5)..=(4, 5),
-    };
-    known.contains(&major_minor(version)?).then(|| format!("{} {version}", engine.kind.program()))
+    flag_table::covers(engine.kind, major_minor(version)?).then(|| format!("{} {version}", engine.kind.program()))
 }
 
 /// The elements in the order in which casa_distro joins them.
@@ -280,14 +271,16 @@ fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>) -> Fi
                 set(right.clone()),
             )
         }
-        Trouble::Unknown(None) if engine.is_some() => found
-            .title(format!("{text} ends every start: {} has no such option", engine.unwrap_or("the engine")))
-            .advise("Correct or remove the option."),
-        Trouble::Unknown(None) => found
-            .severity(Severity::Info)
-            .title(format!("casa-doctor does not know the option {text}"))
-            .evidence("it is in no version of Apptainer 1.0 to 1.5 or Singularity 3.5 to 4.5 that casa-doctor knows")
-            .advise_command("Look whether your engine has it, and remove it otherwise:", "apptainer run --help"),
+        Trouble::Unknown(None) => match engine {
+            Some(engine) => found
+                .title(format!("{text} ends every start: {engine} has no such option"))
+                .advise_command("Correct or remove the option. The engine lists those that it has:", "apptainer run --help"),
+            None => found
+                .severity(Severity::Info)
+                .title(format!("casa-doctor does not know the option {text}"))
+                .evidence("it is in no version of Apptainer 1.0 to 1.5 or Singularity 3.5 to 4.5 that casa-doctor knows")
+                .advise_command("Look whether your engine has it, and remove it otherwise:", "apptainer run --help"),
+        },
         Trouble::Stray => found
             .title(format!("\"{text}\" is no option, and the engine takes it for the image"))
             .advise("Remove it, or put the option that it is the value of directly before it."),
@@ -303,7 +296,7 @@ mod tests {
 
     use super::super::testing::{edits, facts, facts_with_user, findings};
     use super::*;
-    use crate::facts::{Engine, Engines as InstalledEngines};
+    use crate::facts::Engines as InstalledEngines;
 
     fn severities(options: Value) -> Vec<(Severity, usize)> {
         let found = findings(&CHECK, &facts(&json!({"container_options": options})));

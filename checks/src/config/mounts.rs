@@ -16,7 +16,7 @@ pub(super) static CHECK: Check = Check {
     category: Category::Config,
     question: "Can every mount of the configuration be made?",
     needs: &[ProbeId::Environment],
-    findings: &[&NULL_MOUNT, &MISSING_MOUNT],
+    findings: &[&NULL_MOUNT, &MISSING_MOUNT, &MISSING_BIND],
     run,
 };
 
@@ -42,6 +42,18 @@ static MISSING_MOUNT: FindingKind = FindingKind {
           machines brings it to all of them.",
     cure: "Mount or create the directory, correct its path, or remove the mount if no machine needs it any more.",
     example: "WARNING: the path /nfs/data cannot be found on your system, so it cannot be mounted in the container",
+    since: "0.1.0",
+};
+
+static MISSING_BIND: FindingKind = FindingKind {
+    id: "config-missing-bind",
+    code: "CD0921",
+    severity: Severity::Error,
+    title: "An option of the configuration binds what does not exist, which ends every start",
+    why: "casa_distro hands \"container_options\" to the engine as they are. What stands under \"mounts\" is left out where it is missing; \
+          of a missing path after --bind or --mount the engine dies, whatever program is started.",
+    cure: "Write it under \"mounts\" of the configuration instead, or remove the option, or mount the directory that is missing.",
+    example: "FATAL: container creation failed: mount hook function failure: mount source /data/projects doesn't exist",
     since: "0.1.0",
 };
 
@@ -147,11 +159,7 @@ fn missing_mounts(layers: &Layers<'_>) -> Vec<Finding> {
 fn missing_binds(layers: &Layers<'_>) -> Option<Finding> {
     let gone: Vec<_> = layers.environment.option_binds.iter().filter(|bind| bind.exists == Some(false)).collect();
     let first = gone.first()?;
-    let found = MISSING_MOUNT
-        .found()
-        .severity(Severity::Error)
-        .title("An option of the configuration binds what does not exist, which ends every start");
-    let found = gone.iter().fold(found, |found, bind| {
+    let found = gone.iter().fold(MISSING_BIND.found(), |found, bind| {
         found.evidence(format!("\"{}\" of the configuration: {} does not exist", bind.option, bind.path.display()))
     });
     Some(
@@ -238,7 +246,7 @@ mod tests {
             })
         };
         let found = findings(&CHECK, &with(Some(false)));
-        assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "config-missing-mount", Severity::Error));
+        assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "config-missing-bind", Severity::Error));
         assert!(found[0].evidence[0].contains("--bind /gone:/x"));
         assert!(findings(&CHECK, &with(None)).is_empty() && findings(&CHECK, &with(Some(true))).is_empty());
     }

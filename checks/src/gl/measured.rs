@@ -101,7 +101,7 @@ fn not_started(tried: &[&Measurement]) -> Finding {
     let finding = said.iter().take(4).fold(finding, |finding, line| finding.evidence(format!("the engine said: {line}")));
     match log::explain_for_launch(&said.join("\n")) {
         Some(known) => finding.evidence(format!("what it says is known: {}", known.pattern.cause)).advise(known.pattern.cure),
-        None => finding.advise("Look at what the engine said. `casa-doctor run -- true` shows it again."),
+        None => finding.advise_command("Cure what the engine names. To see it again:", "casa-doctor run -- true"),
     }
 }
 

@@ -42,11 +42,11 @@ fn run(facts: &Facts) -> Outcome {
                 .found()
                 .severity(if drawn_on { Severity::Warning } else { Severity::Info })
                 .evidence("/dev/vboxguest, through which the guest additions speak with VirtualBox, is not there")
-                .advise("In the menu Devices of the machine's window, choose \"Insert Guest Additions CD image…\".")
-                .then_command(
-                    "What their modules are built with must be there first, on Debian and Ubuntu:",
+                .advise_command(
+                    "Install what their modules are built with, on Debian and Ubuntu:",
                     "sudo apt install build-essential dkms linux-headers-\"$(uname -r)\"",
                 )
+                .then("In the menu Devices of the machine's window, choose \"Insert Guest Additions CD image…\".")
                 .then("Run VBoxLinuxAdditions.run of the CD as administrator, and restart the virtual machine.");
             Outcome::Findings(vec![finding])
         }

@@ -57,20 +57,25 @@ mod tests {
     use super::super::testing::{display, facts, only_finding, told};
     use crate::facts::{ConnectFailure, ConnectFailureKind as Kind, Connection, Reach, X11};
 
-    #[test]
-    fn a_display_of_this_machine_was_not_made_by_ssh() {
+    /// A display of this machine by TCP, where nobody listens.
+    fn refused(number: u16) -> X11 {
         let failure = ConnectFailure {
             kind: Kind::Refused,
             detail: "Connection refused".into(),
-            address: Some("localhost:6070".into()),
+            address: Some(format!("localhost:{}", 6000 + number)),
             cookie_sent: false,
         };
-        let x11 = X11 {
-            display: display("localhost:70.0", 70, Reach::Loopback),
+        X11 {
+            display: display(&format!("localhost:{number}.0"), number, Reach::Loopback),
             connection: Connection::Failed(failure),
-            local_displays: vec![":0".into(), ":70".into()],
             ..X11::default()
-        };
+        }
+    }
+
+    #[test]
+    fn a_display_of_this_machine_was_not_made_by_ssh() {
+        assert_eq!(only_finding(&CHECK, &facts(refused(70))).kind.id, "x11-forwarding-dead");
+        let x11 = X11 { local_displays: vec![":0".into(), ":70".into()], ..refused(70) };
         let finding = only_finding(&CHECK, &facts(x11));
         assert_eq!(finding.kind.id, "x11-unreachable");
         assert!(told(&finding).contains("export DISPLAY=:70"));
@@ -78,18 +83,7 @@ mod tests {
 
     #[test]
     fn tmux_keeps_an_old_display() {
-        let failure = ConnectFailure {
-            kind: Kind::Refused,
-            detail: "Connection refused".into(),
-            address: Some("localhost:6018".into()),
-            cookie_sent: false,
-        };
-        let x11 = X11 {
-            display: display("localhost:18.0", 18, Reach::Loopback),
-            connection: Connection::Failed(failure),
-            ..X11::default()
-        };
-        let mut facts = facts(x11);
+        let mut facts = facts(refused(18));
         assert!(!told(&only_finding(&CHECK, &facts)).contains("tmux"));
         facts.session.as_mut().unwrap().multiplexer = Some("tmux".into());
         let finding = only_finding(&CHECK, &facts);

@@ -32,21 +32,22 @@ pub(super) struct Recognised {
 pub(super) fn recognise(host: &dyn Host, path: &Path) -> io::Result<Recognised> {
     let metadata = host.metadata(path)?;
     if metadata.kind == FileKind::Directory {
-        // A permission that is missing shows here rather than when it is read.
-        host.read_dir(path)?;
-        let has = |name: &str| host.symlink_metadata(&path.join(name)).is_ok();
-        let looks_like = || "directory without a system in it".to_owned();
-        let is_system = ROOTS.iter().any(|name| has(name));
-        let kind = if is_system { ImageKind::Sandbox } else { ImageKind::NotAnImage { looks_like: looks_like() } };
-        return Ok(Recognised { kind, offset: 0 });
+        // By its names alone, which are told also where nothing more may be seen.
+        if host.read_dir(path)?.iter().any(|name| ROOTS.iter().any(|root| name == root)) {
+            return Ok(Recognised { kind: ImageKind::Sandbox, offset: 0 });
+        }
+        return Ok(no_image("directory without a system in it"));
     }
     if metadata.kind != FileKind::File {
-        let looks_like = "device, pipe or socket".to_owned();
-        return Ok(Recognised { kind: ImageKind::NotAnImage { looks_like }, offset: 0 });
+        return Ok(no_image("device, pipe or socket"));
     }
     let mut head = Vec::new();
     host.open(path)?.take(HEAD).read_to_end(&mut head)?;
     Ok(recognise_head(&head))
+}
+
+fn no_image(looks_like: &str) -> Recognised {
+    Recognised { kind: ImageKind::NotAnImage { looks_like: looks_like.to_owned() }, offset: 0 }
 }
 
 /// Whether an engine could start what stands there.
@@ -71,7 +72,7 @@ fn recognise_head(head: &[u8]) -> Recognised {
             return found(ImageKind::Ext3, offset);
         }
     }
-    found(ImageKind::NotAnImage { looks_like: looks_like(head).to_owned() }, 0)
+    no_image(looks_like(head))
 }
 
 /// Length of the line `#!/usr/bin/env run-singularity` and the NUL after it, 0 when it is not there.

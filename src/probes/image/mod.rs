@@ -81,8 +81,8 @@ fn ask_by_name(context: &Context, container_type: &str, image: &mut Image) {
 fn look_at(host: &dyn Host, path: &Path, image: &mut Image) {
     // Who may not search a directory sees its names and nothing of what they stand for.
     let is_directory = host.metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Directory);
-    let access = host.access(path, Access::Read);
-    image.readable = match if is_directory { access.and_then(|()| host.access(path, Access::Execute)) } else { access } {
+    let needed: &[Access] = if is_directory { &[Access::Read, Access::Execute] } else { &[Access::Read] };
+    image.readable = match needed.iter().try_for_each(|access| host.access(path, *access)) {
         Ok(()) => Some(true),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(false),
         Err(_) => None,

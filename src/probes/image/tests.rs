@@ -192,8 +192,11 @@ fn described_places_that_are_no_image() {
     let probe_of = |host: RecordedHost, image: &str| probe_with(host, Path::new("/e"), json!({"image": image}));
     let plain = probe_of(RecordedHost::new().file("/e/conf/casa_distro.json", "{}"), "");
     assert_eq!(plain.kind, Some(ImageKind::NotAnImage { looks_like: "directory without a system in it".to_owned() }));
-    let system = probe_of(RecordedHost::new().file("/i/usr/bin/true", "x"), "/i");
-    assert_eq!(system.kind, Some(ImageKind::Sandbox));
+    let system = || RecordedHost::new().file("/i/usr/bin/true", "x");
+    let open = probe_of(system(), "/i");
+    assert_eq!((open.kind, open.readable), (Some(ImageKind::Sandbox), Some(true)));
+    let not_searched = probe_of(system().directory_mode("/i", 0o644), "/i");
+    assert_eq!((not_searched.kind, not_searched.readable), (Some(ImageKind::Sandbox), Some(false)));
 }
 
 /// A real squashfs that is cut or damaged, bare and in a SIF: what it says of its own length, and what is wrong.

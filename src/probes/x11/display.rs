@@ -116,6 +116,8 @@ mod tests {
             ("::1:2", "::1", 2, 0, Reach::Loopback),
             ("node7:11.0", "node7", 11, 0, Reach::Loopback),
             ("tcp/other:1", "other", 1, 0, Reach::Remote),
+            ("unix:0", "", 0, 0, Reach::Local),
+            ("host/unix:0", "unix", 0, 0, Reach::Remote),
             ("other.lab.org:0.1", "other.lab.org", 0, 1, Reach::Remote),
         ] {
             let parsed = parse(text, "node7", nothing).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -82,7 +82,7 @@ impl Squashfs {
     }
 
     fn inode(&self, at: InodeAt) -> io::Result<Inode> {
-        Inode::read(self.blocks.stream(self.inodes + at.block, at.byte)?, self.blocks.size())
+        Inode::read(self.blocks.stream(self.inodes.saturating_add(at.block), at.byte)?, self.blocks.size())
     }
 
     fn listing(&self, at: InodeAt, inode: &Inode) -> io::Result<Listing> {
@@ -90,7 +90,7 @@ impl Squashfs {
             return Ok(Rc::clone(known));
         }
         let Inode::Directory { block, byte, size } = *inode else { return Ok(Listing::default()) };
-        let mut names = inode::names(self.blocks.stream(self.directories + u64::from(block), byte)?, size)?;
+        let mut names = inode::names(self.blocks.stream(self.directories.saturating_add(block.into()), byte)?, size)?;
         names.sort_by(|one, other| one.name.cmp(&other.name));
         let names = Rc::new(names);
         self.listings.borrow_mut().insert(at, Rc::clone(&names));

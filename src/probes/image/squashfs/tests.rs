@@ -161,6 +161,12 @@ fn what_is_damaged_ends_with_a_reason() {
             told += u32::from(open(bytes, 0).and_then(|image| look(&image)).is_err());
         }
         assert!(told > 40, "{way:?}: {told} were noticed");
+        // Places beyond every number that a file can have.
+        for at in [32, 40, 64, 72, 80] {
+            let mut bytes = whole.clone();
+            bytes[at..at + 8].fill(0xff);
+            let _ = open(bytes, 0).and_then(|image| image.names(Path::new("/usr/lib/many")));
+        }
         // The tables stand at the end.
         let cut = open(whole[..whole.len() / 2].to_vec(), 0).and_then(|image| image.names(Path::new("/usr"))).unwrap_err();
         assert_eq!(cut.to_string(), "its squashfs cannot be read: the file ends before");

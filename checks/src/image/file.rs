@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_squashfs_is_cut_by_its_own_words_and_damaged_when_it_is_whole() {
+        let bare = |size, damage: Option<&str>| {
+            let damage = damage.map(str::to_owned);
+            Image { kind: Some(ImageKind::Squashfs), sif: None, end: Some(5000), damage, ..image(size, 5000) }
+        };
+        assert_eq!(ids(&CHECK, &facts_of(bare(5000, None))), Vec::<&str>::new());
+        assert_eq!(ids(&CHECK, &facts_of(bare(4999, Some("the file ends before")))), ["image-truncated"]);
+        assert_eq!(ids(&CHECK, &facts_of(bare(8192, Some("a block cannot be unpacked")))), ["image-damaged"]);
+    }
+
+    #[test]
     fn a_file_smaller_than_promised_is_truncated_once() {
         assert_eq!(ids(&CHECK, &facts_of(image(4999, 5000))), ["image-truncated"]);
         let metadata = Some(ImageMetadata { path: "/e/x.sif.json".into(), size: Some(6000), ..ImageMetadata::default() });

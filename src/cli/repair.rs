@@ -312,7 +312,7 @@ fn try_start(
             return (None, None);
         }
     };
-    let status = match launch::launch(host, &plan, stdout) {
+    let status = match launch::launch(host, &plan, stdout, || ()) {
         Ok(ended) => Some(ended.status),
         Err(error) => {
             output::notice(&format!("the container was not started: {error:#}"));

@@ -16,7 +16,7 @@ use crate::catalog::Selection;
 use crate::host::Host;
 use crate::launch::{self, LaunchError, Plan, Request, Settings, Stdout};
 use crate::output;
-use crate::probes::collect_for_use;
+use crate::probes::collect_for_launch;
 use crate::recommend::decision::without_stock;
 use crate::recommend::memory::Recall;
 use crate::recommend::situation::{NvidiaPath, nvidia_path};
@@ -80,15 +80,17 @@ pub(super) fn start(host: &dyn Host, options: &Options, facts: &Facts, plan: &Pl
             }
         }
     }
-    if explains {
-        drop(std::thread::spawn(|| {
-            std::thread::sleep(START);
-            casa_doctor_checks::log::prepare();
-        }));
-    }
+    let get_ready = || {
+        if explains {
+            drop(std::thread::spawn(|| {
+                std::thread::sleep(START);
+                casa_doctor_checks::log::prepare();
+            }));
+        }
+    };
     let started = Instant::now();
     let of = |death: Death| if explains { death::explain(facts, &death) } else { None };
-    match launch::launch(host, plan, stdout) {
+    match launch::launch(host, plan, stdout, get_ready) {
         Ok(launch::Ended { status, stderr, by_signal }) => {
             let death =
                 Death { status, stderr, was_asked_to: by_signal, started: true, ..Death::new(host, plan, started.elapsed()) };
@@ -202,7 +204,7 @@ fn look(host: &Arc<dyn Host>, options: &Options, args: &RunArgs, wanted: &[Probe
     let mut light = request(options, args.environment.clone(), &Selection::default());
     let others = ProbeId::ALL.iter().copied().filter(|probe| !wanted.contains(probe));
     light.skip.extend(others.map(|probe| (probe, "a launch does not need it".to_owned())));
-    collect_for_use(&context(host, options), &light).map_err(Failure::not_started)
+    collect_for_launch(&context(host, options), &light).map_err(Failure::not_started)
 }
 
 /// Learns what is inside the image: from an earlier launch, else by looking.

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
@@ -25,7 +26,8 @@ impl Host for LiveHost {
     }
 
     fn identity(&self) -> Identity {
-        identity(self)
+        static IDENTITY: OnceLock<Identity> = OnceLock::new();
+        IDENTITY.get_or_init(|| identity(self)).clone()
     }
 
     fn current_dir(&self) -> io::Result<PathBuf> {

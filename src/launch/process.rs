@@ -77,7 +77,7 @@ impl Watch {
         self.signals.pending().map(|origin| origin.signal).find(|signal| !NOT_ENDING.contains(signal))
     }
 
-    /// Starts the engine and waits for its end.
+    /// Starts the engine, does what is to be done `meanwhile`, and waits for its end.
     pub(super) fn run(
         &mut self,
         host: &dyn Host,
@@ -85,9 +85,11 @@ impl Watch {
         argv: &[OsString],
         streams: Streams,
         private: &Private,
+        meanwhile: impl FnOnce(),
     ) -> io::Result<End> {
         let dialect = plan.dialect();
         let mut child = spawn(argv, plan, streams)?;
+        meanwhile();
         let engine = i32::try_from(child.id()).map_err(io::Error::other)?;
         let mut pending = BTreeSet::new();
         let mut ending: Option<(i32, Instant)> = None;

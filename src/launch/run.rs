@@ -61,8 +61,9 @@ impl Prepared {
     }
 }
 
-/// Starts the container on our own terminal or pipes, waits for its end, and removes the private files, whatever happens.
-pub(crate) fn launch(host: &dyn Host, plan: &Plan, stdout: Stdout) -> Result<Ended, LaunchError> {
+/// Starts the container on our own terminal or pipes, waits for its end, and removes the private files, whatever happens. What is to
+/// be done `meanwhile` is not waited for and must not take long.
+pub(crate) fn launch(host: &dyn Host, plan: &Plan, stdout: Stdout, meanwhile: impl FnOnce()) -> Result<Ended, LaunchError> {
     let failed = |source| LaunchError::Run { engine: plan.engine.clone(), source };
     // Before the private files exist, so that no signal leaves them behind.
     let mut watch = Watch::start(host).map_err(failed)?;
@@ -72,7 +73,7 @@ pub(crate) fn launch(host: &dyn Host, plan: &Plan, stdout: Stdout) -> Result<End
         return Ok(of_signal(signal));
     }
     let (witness, streams) = Witness::start(stdout).map_err(failed)?;
-    let end = watch.run(host, plan, &prepared.argv, streams, &prepared.private).map_err(failed)?;
+    let end = watch.run(host, plan, &prepared.argv, streams, &prepared.private, meanwhile).map_err(failed)?;
     let stderr = witness.text(host);
     let status = shell_status(end.status);
     // Where that cannot be known, only the engine's own status of failure tells.

@@ -17,6 +17,6 @@ pub(crate) struct Ended {
 }
 
 /// Nothing can be started here.
-pub(crate) fn launch(_: &dyn Host, _: &Plan, _: Stdout) -> Result<Ended, LaunchError> {
+pub(crate) fn launch(_: &dyn Host, _: &Plan, _: Stdout, _: impl FnOnce()) -> Result<Ended, LaunchError> {
     Err(LaunchError::NoEngine)
 }

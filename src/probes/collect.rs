@@ -7,12 +7,12 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use casa_doctor_checks::facts::{Connection, Environment, Facts, ProbeEnd, ProbeId, ProbeRun};
+use casa_doctor_checks::facts::{Connection, Environment, Facts, Machine, ProbeEnd, ProbeId, ProbeRun, Session, SshAgent};
 
 use super::graphics::Seen;
 use super::{
-    Context, engines, environment, gpu, graphics, image, machine, manifests, session, soma_workflow, ssh_agent, ssh_setup, storage,
-    virtualbox, windows, wsl, x11, xquartz,
+    Context, Purpose, engines, environment, gpu, graphics, image, machine, manifests, session, soma_workflow, ssh_agent, ssh_setup,
+    storage, virtualbox, windows, wsl, x11, xquartz,
 };
 use crate::casa_distro::LocateError;
 use crate::crash;
@@ -65,16 +65,21 @@ struct Answer {
 /// When the user named an environment that is not there.
 pub(crate) fn collect(context: &Context, request: &Request) -> Result<Facts, LocateError> {
     // Each probe leaves out the secrets that it knows of; this is for those that nobody expects where they stand.
-    collect_for_use(context, request).map(hide_secrets)
+    run(context, request, Purpose::Diagnosis).map(hide_secrets)
 }
 
-/// The same for a launch, which uses the facts and does not tell them: searching every text would take longer than all the rest of
-/// it, and a path must stay what it is. Whoever tells them after all has to call [`hide_secrets`].
+/// The same for a launch: without what no launch depends on, see [`Purpose::Launch`]. It uses the facts and does not tell them:
+/// searching every text would take longer than all the rest of it, and a path must stay what it is. Whoever tells them after all has
+/// to call [`hide_secrets`].
 ///
 /// # Errors
 ///
 /// As [`collect`].
-pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Facts, LocateError> {
+pub(crate) fn collect_for_launch(context: &Context, request: &Request) -> Result<Facts, LocateError> {
+    run(context, request, Purpose::Launch)
+}
+
+fn run(context: &Context, request: &Request, purpose: Purpose) -> Result<Facts, LocateError> {
     let started = Instant::now();
     let (sender, receiver) = mpsc::channel::<Answer>();
     let (refusal_sender, refusal) = mpsc::channel::<LocateError>();
@@ -84,19 +89,15 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
     let (tell, display) = mpsc::channel();
     starter.start_graphics(display);
     let held = starter.start_display(tell);
-    starter.start_cards();
-    starter.start(ProbeId::Machine, |context| {
-        let facts = machine::probe(context);
-        Box::new(move |all| all.machine = Some(facts))
-    });
-    starter.start(ProbeId::Session, |context| {
-        let facts = session::probe(context);
-        Box::new(move |all| all.session = Some(facts))
-    });
-    starter.start(ProbeId::SshAgent, |context| {
-        let facts = ssh_agent::probe(context);
-        Box::new(move |all| all.ssh_agent = Some(facts))
-    });
+    match purpose {
+        Purpose::Diagnosis => {
+            starter.start_cards();
+            starter.start(ProbeId::Machine, |context| tell_machine(machine::probe(context)));
+            starter.start(ProbeId::Session, |context| tell_session(session::probe(context)));
+            starter.start(ProbeId::SshAgent, |context| tell_agent(ssh_agent::probe(context)));
+        }
+        Purpose::Launch => starter.start_in_turn(),
+    }
     let named = request.environment.clone();
     starter.start(ProbeId::SshSetup, move |context| {
         let facts = ssh_setup::probe(context, named.as_deref());
@@ -152,6 +153,18 @@ pub(crate) fn collect_for_use(context: &Context, request: &Request) -> Result<Fa
 
 type Write = Box<dyn FnOnce(&mut Facts) + Send>;
 
+fn tell_machine(facts: Machine) -> Write {
+    Box::new(move |all| all.machine = Some(facts))
+}
+
+fn tell_session(facts: Session) -> Write {
+    Box::new(move |all| all.session = Some(facts))
+}
+
+fn tell_agent(facts: SshAgent) -> Write {
+    Box::new(move |all| all.ssh_agent = Some(facts))
+}
+
 /// Starts probes in threads and remembers which have not answered yet.
 struct Starter<'a> {
     context: &'a Context,
@@ -193,7 +206,7 @@ impl Starter<'_> {
             guarded(&sender, ProbeId::Gpu, &[ProbeId::Nvml], || match skip_gpu {
                 Some(reason) => skipped(reason),
                 None => {
-                    let facts = gpu::probe(&context);
+                    let facts = gpu::probe(&context, Purpose::Diagnosis);
                     found = Some(facts.clone());
                     Done::answered(Box::new(move |all| all.gpu = Some(facts)))
                 }
@@ -207,6 +220,45 @@ impl Starter<'_> {
                     Done::answered(Box::new(move |all| all.nvml = Some(facts)))
                 }
             });
+        });
+    }
+
+    /// For a launch: the cards, the machine and the session, which are read from local files within a millisecond, and last the agent,
+    /// which may hang; one after another, since a thread for each would take longer.
+    fn start_in_turn(&mut self) {
+        self.pending.push((ProbeId::Nvml, 1));
+        send(&self.sender, ProbeId::Nvml, skipped("a launch does not need it".into()));
+        let mut wanted = vec![ProbeId::Gpu, ProbeId::Machine, ProbeId::Session, ProbeId::SshAgent];
+        self.pending.extend(wanted.iter().map(|probe| (*probe, 1)));
+        wanted.retain(|probe| match self.request.skipped(*probe) {
+            Some(reason) => {
+                send(&self.sender, *probe, skipped(reason));
+                false
+            }
+            None => true,
+        });
+        if wanted.is_empty() {
+            return;
+        }
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        thread::spawn(move || {
+            let mut look_at_machine: fn(&Context) -> Machine = machine::probe;
+            for (probe, next) in wanted.iter().zip(1..) {
+                guarded(&sender, *probe, &wanted[next..], || {
+                    Done::answered(match probe {
+                        ProbeId::Gpu => {
+                            let facts = gpu::probe(&context, Purpose::Launch);
+                            if facts.nvidia.is_none() {
+                                look_at_machine = machine::probe_without_glibc;
+                            }
+                            Box::new(move |all| all.gpu = Some(facts))
+                        }
+                        ProbeId::Machine => tell_machine(look_at_machine(&context)),
+                        ProbeId::Session => tell_session(session::probe(&context)),
+                        _ => tell_agent(ssh_agent::probe(&context)),
+                    })
+                });
+            }
         });
     }
 

@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::host::Host;
 
 pub(crate) use checksum::checksum;
-pub(crate) use collect::{Request, collect, collect_for_use};
+pub(crate) use collect::{Request, collect, collect_for_launch};
 pub(crate) use engines::docker as docker_daemon;
 pub(crate) use image::named as named_images;
 pub(crate) use session::is_graphics_variable;
@@ -52,6 +52,15 @@ pub(crate) fn needed_glibc(host: &dyn Host, program: &Path) -> Option<String> {
 /// Error output fit for a report: bounded, without colours.
 pub(crate) fn stderr_lines(bytes: &[u8]) -> Vec<String> {
     child::stderr::lines(bytes)
+}
+
+/// What is looked at the machine for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To tell what is wrong.
+    Diagnosis,
+    /// To start a program, which waits meanwhile: what takes long and no launch depends on is left out.
+    Launch,
 }
 
 /// What every probe is given.

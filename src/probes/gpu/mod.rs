@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::facts::{Card, DeviceNode, Gpu};
 
-use super::Context;
+use super::{Context, Purpose};
 use crate::host::{Access, Host};
 
 const DRM: &str = "/sys/class/drm";
 const NODES: &str = "/dev/dri";
 
 /// Looks for graphics cards. On systems other than Linux there is nothing to be found this way.
-pub(crate) fn probe(context: &Context) -> Gpu {
+pub(crate) fn probe(context: &Context, purpose: Purpose) -> Gpu {
     let host = context.host.as_ref();
     let mut gpu = Gpu { cards: cards(host), dxg: host.exists(Path::new("/dev/dxg")) == Some(true), ..Gpu::default() };
     gpu.render_nodes = host
@@ -28,7 +28,7 @@ pub(crate) fn probe(context: &Context) -> Gpu {
         .filter(|name| numbered(name.to_str(), "renderD"))
         .map(|name| device_node(host, Path::new(NODES).join(name)))
         .collect();
-    gpu.nvidia = nvidia::nvidia(host, &mut gpu.unknown);
+    gpu.nvidia = nvidia::nvidia(host, purpose, &mut gpu.unknown);
     gpu.pci = system::pci(host, &mut gpu.unknown);
     gpu.nvidia_tools = system::tools(host);
     gpu.nvidia_module = system::nvidia_module(host, &mut gpu.unknown);
@@ -112,7 +112,7 @@ mod tests {
             .file("/dev/dri/card0", "")
             .file_mode("/dev/dri/renderD128", "", 0o060)
             .file("/dev/dri/renderD129", "");
-        let gpu = probe(&Context { host: Arc::new(host), limit: Duration::from_secs(4) });
+        let gpu = probe(&Context { host: Arc::new(host), limit: Duration::from_secs(4) }, Purpose::Diagnosis);
         assert_eq!(gpu.cards.len(), 2);
         assert_eq!(gpu.cards[0].driver.as_deref(), Some("i915"));
         assert_eq!(gpu.cards[0].vendor.as_deref(), Some("0x8086"));

@@ -7,6 +7,7 @@ use casa_doctor_checks::facts::{Nvidia, Unknowns};
 
 use super::{device_node, ld_cache};
 use crate::host::Host;
+use crate::probes::Purpose;
 
 /// Where distributions keep NVIDIA's libraries, in the order in which NVIDIA's own container toolkit looks.
 const LIBRARY_DIRECTORIES: &[&str] = &[
@@ -30,9 +31,11 @@ const VERSIONED_LIBRARIES: &[&str] = &["libGLX_nvidia.so.", "libnvidia-glcore.so
 const DRAWING: [&str; 2] = ["libGLX_nvidia.so.", "libnvidia-glcore.so."];
 
 /// Every part that is there; `None` when there is none.
-pub(super) fn nvidia(host: &dyn Host, unknown: &mut Unknowns) -> Option<Nvidia> {
+///
+/// A launch reads the directories of libraries, which may hold thousands of files, only where something else says that NVIDIA's may
+/// be among them.
+pub(super) fn nvidia(host: &dyn Host, purpose: Purpose, unknown: &mut Unknowns) -> Option<Nvidia> {
     let kernel_version = kernel_version(host, unknown);
-    let libraries = user_libraries(host);
     let nodes: Vec<_> = host
         .read_dir(Path::new("/dev"))
         .unwrap_or_default()
@@ -40,6 +43,12 @@ pub(super) fn nvidia(host: &dyn Host, unknown: &mut Unknowns) -> Option<Nvidia> 
         .filter(|name| is_node(name))
         .map(|name| device_node(host, Path::new("/dev").join(name)))
         .collect();
+    let cache = cached(host);
+    let is_hinted_at = kernel_version.is_some() || !nodes.is_empty() || cache.as_ref().is_none_or(|cache| !cache.is_empty());
+    let libraries = match purpose {
+        Purpose::Launch if !is_hinted_at => Vec::new(),
+        Purpose::Diagnosis | Purpose::Launch => user_libraries(host, &cache.unwrap_or_default()),
+    };
     if kernel_version.is_none() && libraries.is_empty() && nodes.is_empty() {
         return None;
     }
@@ -122,10 +131,15 @@ struct Library {
     path: PathBuf,
 }
 
+/// What the linker's cache says of the driver's libraries; `None` where there is no such file.
+fn cached(host: &dyn Host) -> Option<Vec<(String, PathBuf)>> {
+    let bytes = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).ok()?;
+    Some(ld_cache::entries(&bytes, |name| VERSIONED_LIBRARIES.iter().any(|prefix| name.starts_with(prefix))))
+}
+
 /// The libraries of the driver: for each name what the linker's cache leads to, then what the directories hold. The first one is
 /// what programs load.
-fn user_libraries(host: &dyn Host) -> Vec<Library> {
-    let cache = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).map(|bytes| ld_cache::entries(&bytes)).unwrap_or_default();
+fn user_libraries(host: &dyn Host, cache: &[(String, PathBuf)]) -> Vec<Library> {
     let mut seen: Vec<PathBuf> = Vec::new();
     // Most of them lead to the same place, which may hold thousands of files.
     let mut is_new = |path: &&Path| {
@@ -194,7 +208,7 @@ mod tests {
             .file_mode("/dev/nvidia0", "", 0o060)
             .directory("/dev/nvidia-caps")
             .command(&["nvidia-container-cli"], 0, "", "");
-        let nvidia = nvidia(&host, &mut Unknowns::new()).unwrap();
+        let nvidia = nvidia(&host, Purpose::Diagnosis, &mut Unknowns::new()).unwrap();
         assert_eq!(nvidia.kernel_version.as_deref(), Some("535.183.01"));
         assert_eq!(nvidia.user_version.as_deref(), Some("550.163.01"));
         assert_eq!(
@@ -208,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn a_launch_looks_for_libraries_only_where_something_hints_at_them() {
+        let bare = || RecordedHost::new().file("/usr/lib64/libGLX_nvidia.so.550.163.01", "").directory("/dev");
+        let with_cache = || bare().file("/etc/ld.so.cache", "glibc-ld.so.cache1.1");
+        let version = |host: RecordedHost, purpose| nvidia(&host, purpose, &mut Unknowns::new())?.user_version;
+        assert_eq!(version(with_cache(), Purpose::Launch), None);
+        let found = Some("550.163.01".to_owned());
+        assert_eq!(version(with_cache(), Purpose::Diagnosis), found);
+        assert_eq!(version(bare(), Purpose::Launch), found, "nothing says that there are none");
+        assert_eq!(version(with_cache().file("/dev/nvidiactl", ""), Purpose::Launch), found);
+        let module = with_cache().file("/sys/module/nvidia/version", "550.163.01\n");
+        assert_eq!(version(module, Purpose::Launch), found);
+    }
+
+    #[test]
     fn a_described_machine_with_remains_of_an_older_driver_and_two_cards() {
         let host = RecordedHost::new()
             .file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  390.138  Thu\n")
@@ -216,7 +244,7 @@ mod tests {
             .file("/usr/lib64/libnvidia-ml.so.390.138", "")
             .file("/usr/lib64/tls/libnvidia-tls.so.390.138", "")
             .file("/usr/lib/libcuda.so.384.130", "");
-        let nvidia = nvidia(&host, &mut Unknowns::new()).unwrap();
+        let nvidia = nvidia(&host, Purpose::Diagnosis, &mut Unknowns::new()).unwrap();
         assert_eq!(nvidia.user_version.as_deref(), Some("390.138"));
         assert_eq!(nvidia.other_versions.into_iter().next().unwrap().0, "384.130");
         assert_eq!(nvidia.minors, [0, 1]);
@@ -225,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_any_part_has_none() {
-        assert_eq!(nvidia(&RecordedHost::new().directory("/dev"), &mut Unknowns::new()), None);
+        assert_eq!(nvidia(&RecordedHost::new().directory("/dev"), Purpose::Diagnosis, &mut Unknowns::new()), None);
     }
 
     #[test]

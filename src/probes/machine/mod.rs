@@ -13,6 +13,24 @@ use crate::host::Host;
 
 /// Looks at the machine. Nothing is started and nothing but files is read.
 pub(crate) fn probe(context: &Context) -> Machine {
+    let mut machine = probe_without_glibc(context);
+    if cfg!(target_os = "linux") {
+        match glibc_version(context.host.as_ref()) {
+            Ok(version) => {
+                machine.glibc = Some(version);
+                machine.unknown.remove(GLIBC);
+            }
+            Err(reason) => drop(machine.unknown.insert(GLIBC.to_owned(), reason)),
+        }
+    }
+    machine
+}
+
+/// The name of the fact that takes longest.
+const GLIBC: &str = "glibc";
+
+/// The same for a launch without NVIDIA's driver, which alone makes it matter which C library the machine has.
+pub(crate) fn probe_without_glibc(context: &Context) -> Machine {
     let host = context.host.as_ref();
     let mut machine =
         Machine { os: std::env::consts::OS.to_owned(), arch: std::env::consts::ARCH.to_owned(), ..Machine::default() };
@@ -32,12 +50,7 @@ fn linux(host: &dyn Host, machine: &mut Machine) {
     if machine.distribution.is_none() {
         unknown.insert("distribution".to_owned(), "neither /etc/os-release nor /usr/lib/os-release can be read".to_owned());
     }
-    match glibc_version(host) {
-        Ok(version) => machine.glibc = Some(version),
-        Err(reason) => {
-            unknown.insert("glibc".to_owned(), reason);
-        }
-    }
+    unknown.insert(GLIBC.to_owned(), "it was not looked at".to_owned());
     machine.memory_bytes = memory(host);
     if machine.memory_bytes.is_none() {
         unknown.insert("memory_bytes".to_owned(), "/proc/meminfo has no line \"MemTotal\"".to_owned());
@@ -75,7 +88,7 @@ fn elsewhere(machine: &mut Machine) {
             machine.unknown.insert(field.to_owned(), "the system did not tell".to_owned());
         }
     }
-    machine.unknown.insert("glibc".to_owned(), "this system has no GNU C library".to_owned());
+    machine.unknown.insert(GLIBC.to_owned(), "this system has no GNU C library".to_owned());
     machine.unknown.insert("hypervisor".to_owned(), "this is looked up on Linux only".to_owned());
 }
 

@@ -35,7 +35,7 @@ pub(super) enum Found {
 impl Linker {
     pub(super) fn of(host: &dyn Host) -> Self {
         let path = host.env("LD_LIBRARY_PATH").unwrap_or_default();
-        let cache = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).map(|bytes| ld_cache::entries(&bytes)).ok();
+        let cache = host.read(Path::new("/etc/ld.so.cache"), 32 << 20).map(|bytes| ld_cache::entries(&bytes, |_| true)).ok();
         // An empty part means the current directory, which says nothing about the next program.
         Self { path: split(&path).into_iter().filter(|part| part.is_absolute()).collect(), cache }
     }

@@ -144,7 +144,7 @@ fn open(host: &dyn Host, address: &Address, limit: Duration) -> io::Result<Socke
 }
 
 /// Runs something that may hang in a thread of its own; `None` when it did not end by the deadline.
-pub(super) fn within<T: Send + 'static>(deadline: Instant, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+fn within<T: Send + 'static>(deadline: Instant, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = std::sync::mpsc::channel();
     // Nobody may be listening any more when it ends.
     std::thread::spawn(crash::shared(move || drop(sender.send(work()))));

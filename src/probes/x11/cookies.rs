@@ -3,11 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{CookieFile, CookieState, DisplayName, Reach};
 
-use super::connect::{Peer, within};
+use super::connect::Peer;
+use crate::crash;
 use crate::host::Host;
 use crate::xauthority::{self, Entry, Relation};
 
@@ -44,13 +47,42 @@ pub(super) struct Question<'a> {
 pub(super) struct Wallet<'a> {
     question: Question<'a>,
     places: Vec<Place>,
+    reader: Option<Reader>,
+}
+
+/// What an authority file holds, and who owns it.
+type Read = (io::Result<Vec<u8>>, Option<u32>);
+
+/// A thread that reads files, one after another. One that hangs keeps it; another one is started for the next file then.
+struct Reader {
+    wanted: Sender<PathBuf>,
+    read: Receiver<Read>,
+}
+
+impl Reader {
+    fn start(host: &Arc<dyn Host>) -> Self {
+        let (host, (wanted, paths), (answer, read)) = (Arc::clone(host), mpsc::channel::<PathBuf>(), mpsc::channel());
+        thread::spawn(crash::shared(move || {
+            for path in paths {
+                let owner = host.metadata(&path).ok().filter(|_| cfg!(unix)).map(|metadata| metadata.uid);
+                // Nobody may be listening any more when a file that hung can be read.
+                drop(answer.send((host.read(&path, FILE_LIMIT), owner)));
+            }
+        }));
+        Self { wanted, read }
+    }
+
+    fn read(&self, path: &Path, deadline: Instant) -> Option<Read> {
+        self.wanted.send(path.to_owned()).ok()?;
+        self.read.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    }
 }
 
 impl<'a> Wallet<'a> {
     /// Reads what programs read: the file that XAUTHORITY names, else ~/.Xauthority (libXau, `XauFileName`). Both are
     /// looked at, so that a variable that leads away from a good file can be told.
     pub(super) fn open(question: Question<'a>) -> Self {
-        let mut wallet = Self { question, places: Vec::new() };
+        let mut wallet = Self { question, places: Vec::new(), reader: None };
         if let Some(path) = wallet.question.host.env("XAUTHORITY").filter(|path| !path.is_empty()) {
             wallet.add(path.into(), "XAUTHORITY");
         }
@@ -145,13 +177,14 @@ impl<'a> Wallet<'a> {
         if self.places.iter().any(|place| place.file.path == path) {
             return;
         }
-        let (host, wanted) = (Arc::clone(self.question.host), path.clone());
-        let deadline = self.question.deadline.min(Instant::now() + READ_LIMIT);
-        let answer = within(deadline, move || {
-            let owner = host.metadata(&wanted).ok().filter(|_| cfg!(unix)).map(|metadata| metadata.uid);
-            (host.read(&wanted, FILE_LIMIT), owner)
-        });
-        let (read, owner) = answer.unwrap_or_else(|| (Err(io::Error::other("reading it did not end in time")), None));
+        let reader = self.reader.take().unwrap_or_else(|| Reader::start(self.question.host));
+        let (read, owner) = match reader.read(&path, self.question.deadline.min(Instant::now() + READ_LIMIT)) {
+            Some(answer) => {
+                self.reader = Some(reader);
+                answer
+            }
+            None => (Err(io::Error::other("reading it did not end in time")), None),
+        };
         let (state, cookies) = self.sort(read);
         self.places.push(Place { file: CookieFile { path, source: source.to_owned(), state, accepted: None, owner }, cookies });
     }
@@ -252,7 +285,7 @@ pub(super) fn entry(family: u16, address: &[u8], number: &[u8], fill: u8) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Identity, RecordedHost};
+    use crate::host::{Identity, RecordedHost, forward};
 
     fn local(machine: &str, number: &str, fill: u8) -> Vec<u8> {
         entry(0x100, machine.as_bytes(), number.as_bytes(), fill)
@@ -285,6 +318,34 @@ mod tests {
         assert_eq!(home(&entries), CookieState::Entries { total: 4, matching: 2, other_host: 1 });
         let unreadable = states(RecordedHost::new().file_mode("/home/anna/.Xauthority", "x", 0o000)).remove(0).1;
         assert!(matches!(unreadable, CookieState::Unreadable { .. }), "{unreadable:?}");
+    }
+
+    /// A machine with one file on a dead network disk.
+    struct DeadDisk(RecordedHost);
+
+    impl Host for DeadDisk {
+        forward!(|host| &host.0 => env, env_names, identity, current_dir, open, metadata, symlink_metadata, read_link, canonicalize, read_dir, access, free_space, run, which, lookup, connect, now, own_program);
+
+        fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+            if path == Path::new("/net/cookies") {
+                thread::sleep(Duration::from_secs(60));
+            }
+            self.0.read(path, limit)
+        }
+    }
+
+    #[test]
+    fn a_file_that_hangs_holds_up_no_other_one() {
+        let host = RecordedHost::new().env("XAUTHORITY", "/net/cookies").file("/home/anna/.Xauthority", local("pc", "0", 1));
+        let host: Arc<dyn Host> = Arc::new(DeadDisk(host));
+        let display = display(":0");
+        let started = Instant::now();
+        let wallet = wallet(&host, &display, Some(Peer::Here));
+        assert!(started.elapsed() < 2 * READ_LIMIT);
+        assert_eq!(wallet.others().len(), 1);
+        let states: Vec<_> = wallet.into_files().into_iter().map(|file| file.state).collect();
+        assert!(matches!(&states[0], CookieState::Unreadable { reason } if reason.contains("in time")), "{states:?}");
+        assert_eq!(states[1], CookieState::Entries { total: 1, matching: 1, other_host: 0 });
     }
 
     #[test]

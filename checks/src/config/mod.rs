@@ -14,6 +14,7 @@ mod layout;
 mod links;
 mod mounts;
 mod opengl;
+mod place;
 pub mod python_format;
 mod shared;
 mod substitution;
@@ -37,6 +38,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &links::CHECK,
     &mounts::CHECK,
     &opengl::CHECK,
+    &place::CHECK,
     &shared::CHECK,
     &substitution::CHECK,
     &syntax::CHECK,

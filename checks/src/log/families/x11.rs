@@ -52,15 +52,21 @@ fn is_local(captures: &Captures) -> bool {
     split(display(captures)).is_some_and(|(host, _)| host.is_empty() || host == "unix")
 }
 
+/// The machine and the number of a display that is reached by network: `node7:12`, `tcp/node7:12`. What `xauth list` prints for a
+/// display of this machine (`node7/unix:12`) is none.
+fn by_network(captures: &Captures) -> Option<u32> {
+    let (host, number) = split(display(captures))?;
+    let host = host.strip_prefix("tcp/").unwrap_or(host);
+    (!host.is_empty() && host != "unix" && !host.contains('/')).then_some(number)
+}
+
 /// Whether sshd made the display: it numbers those that it forwards from 10 on (`X11DisplayOffset` in sshd_config).
 fn is_forwarded(captures: &Captures) -> bool {
-    split(display(captures))
-        .is_some_and(|(host, number)| !host.is_empty() && host != "unix" && !host.starts_with('/') && number >= 10)
+    by_network(captures).is_some_and(|number| number >= 10)
 }
 
 fn is_network(captures: &Captures) -> bool {
-    split(display(captures))
-        .is_some_and(|(host, number)| !host.is_empty() && host != "unix" && !host.starts_with('/') && number < 10)
+    by_network(captures).is_some_and(|number| number < 10)
 }
 
 fn is_launchd(captures: &Captures) -> bool {
@@ -329,6 +335,8 @@ mod tests {
         assert!(is_local(&of(":0")) && is_local(&of(":1.0")) && is_local(&of("unix:0")));
         assert!(is_forwarded(&of("localhost:10.0")) && is_forwarded(&of("node7:12")));
         assert!(is_network(&of("192.168.1.2:0")) && is_network(&of("localhost:0.0")));
+        assert!(is_forwarded(&of("tcp/node7:12")) && is_network(&of("tcp/node7:1")));
+        assert!(!is_forwarded(&of("node7/unix:12")) && !is_network(&of("node7/unix:0")));
         assert!(is_launchd(&of("/private/tmp/com.apple.launchd.aB3/org.xquartz:0")));
         assert!(is_unset(&of("")) && is_unset(&of("$DISPLAY")));
         for display in [":0", "localhost:10.0", "10.0.0.2:0", "/private/tmp/x:0", "$DISPLAY", "of", "window"] {

@@ -1,0 +1,104 @@
+//! Does the environment stand where the engine can find it?
+
+use super::layers::{environment, layers, shell_word};
+use crate::check::{Category, Check, Outcome};
+use crate::facts::{Facts, ProbeId};
+use crate::finding::{FindingKind, Severity};
+
+/// Does the environment stand where the engine can find it?
+pub(super) static CHECK: Check = Check {
+    id: "config-place",
+    category: Category::Config,
+    question: "Can the engine take the path of the environment and of its home directory?",
+    needs: &[ProbeId::Environment],
+    findings: &[&UNUSABLE_PATH],
+    run,
+};
+
+static UNUSABLE_PATH: FindingKind = FindingKind {
+    id: "config-path-unusable",
+    code: "CD0922",
+    severity: Severity::Error,
+    title: "The environment's path has a sign that the engine takes for the end of a path",
+    why: "Apptainer and Singularity get mounts as SOURCE:PLACE, with commas between several of them. A colon or a comma in the path \
+          of the environment cuts it in two, and the container is not started. For the home directory there is no other way to \
+          write it.",
+    cure: "Give the directory a name without colons and commas.",
+    example: "FATAL:   While setting home directory: home argument has incorrect number of elements: 3",
+    since: "0.1.0",
+};
+
+fn run(facts: &Facts) -> Outcome {
+    let (environment, layers) = match (environment(facts), layers(facts)) {
+        (Ok(environment), Ok(layers)) => (environment, layers),
+        (Err(none), _) | (_, Err(none)) => return none,
+    };
+    if !layers.is_singularity() {
+        return Outcome::Pass;
+    }
+    let directory = environment.directory.to_string_lossy();
+    let home = environment.home.as_ref().map(|home| home.to_string_lossy());
+    // `--home` splits at the first colon and is not split at commas.
+    let no_home = home.as_ref().filter(|home| home.contains([':', '\n']));
+    let cut = [Some(&directory), home.as_ref()].into_iter().flatten().find(|path| path.contains([':', ',', '\n']));
+    let Some(path) = no_home.or(cut) else {
+        return match home {
+            Some(_) => Outcome::Pass,
+            None => Outcome::Unknown("it is not known where the container's home directory is".to_owned()),
+        };
+    };
+    let mut found = UNUSABLE_PATH.found().evidence(format!("{path}"));
+    if no_home.is_none() {
+        found = found
+            .severity(Severity::Warning)
+            .title("The environment's path has a sign with which casa_distro does not start it")
+            .evidence("casa-doctor run hands mounts over in another form, which newer engines take");
+    }
+    let plain: String = directory.replace([':', ',', '\n'], "-");
+    let advice = if directory == plain { None } else { Some(format!("mv {} {}", shell_word(&directory), shell_word(&plain))) };
+    Outcome::of(vec![match advice {
+        Some(command) => {
+            found.advise_command("Rename the directory while nothing of it runs, and what leads there, such as PATH:", command)
+        }
+        None => {
+            found.advise("The home directory is below XDG_DATA_HOME, or ~/.local/share: set XDG_DATA_HOME to another directory.")
+        }
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{facts, findings};
+    use super::*;
+
+    fn judged(kind: &str, directory: &str, home: &str) -> Vec<(Severity, Option<String>)> {
+        let mut facts = facts(&json!({"container_type": kind}));
+        let environment = facts.environment.as_mut().unwrap().found.as_mut().unwrap();
+        (environment.directory, environment.home) = (directory.into(), Some(home.into()));
+        let found = findings(&CHECK, &facts).into_iter();
+        found.map(|finding| (finding.severity, finding.advice[0].command.clone())).collect()
+    }
+
+    #[test]
+    fn a_colon_in_the_home_stops_everybody_and_other_cuts_stop_casa_distro() {
+        let command = |text: &str| Some(text.to_owned());
+        assert_eq!(judged("singularity", "/d/a b", "/d/a b/home"), []);
+        assert_eq!(
+            judged("singularity", "/d/5.1:old", "/d/5.1:old/home"),
+            [(Severity::Error, command("mv /d/5.1:old /d/5.1-old"))]
+        );
+        assert_eq!(judged("apptainer", "/d/x:y", "/home/anna/h"), [(Severity::Warning, command("mv /d/x:y /d/x-y"))]);
+        assert_eq!(judged("apptainer", "/d/x,y", "/d/x,y/home"), [(Severity::Warning, command("mv /d/x,y /d/x-y"))]);
+        assert_eq!(judged("apptainer", "/d", "/data:1/h"), [(Severity::Error, None)]);
+        assert_eq!(judged("docker", "/d:e", "/d:e/home"), []);
+    }
+
+    #[test]
+    fn a_home_that_is_not_known_is_not_called_good() {
+        let mut facts = facts(&json!({"container_type": "singularity"}));
+        facts.environment.as_mut().unwrap().found.as_mut().unwrap().home = None;
+        assert!(matches!(CHECK.judge(&facts), Outcome::Unknown(_)));
+    }
+}

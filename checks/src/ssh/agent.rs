@@ -127,14 +127,21 @@ pub(super) fn key(agent: &SshAgent) -> Option<&str> {
 /// Adds the advice to start an agent.
 pub(super) fn start_one(finding: Finding, agent: &SshAgent) -> Finding {
     let key = key(agent);
+    let has_keys = !agent.key_files.is_empty();
+    // Keys may be elsewhere than in ~/.ssh; there are none that a command could name then.
+    let and_add = if has_keys { ", and add the key:" } else { "; add your key with ssh-add then:" };
     match &agent.keychain {
         Some(keychain) => finding.evidence(format!("{} is installed", keychain.display())).advise_command(
-            "Start an agent that every shell finds again, and add the key:",
+            format!("Start an agent that every shell finds again{and_add}"),
             format!("eval \"$(keychain --eval --quiet{})\"", key.map(|key| format!(" {key}")).unwrap_or_default()),
         ),
         None => finding.advise_command(
-            "Start an agent in the shell from which you start the programs, and add the key:",
-            format!("eval \"$(ssh-agent)\" && ssh-add{}", key.map(|key| format!(" ~/.ssh/{key}")).unwrap_or_default()),
+            format!("Start an agent in the shell from which you start the programs{and_add}"),
+            match key {
+                Some(key) => format!("eval \"$(ssh-agent)\" && ssh-add ~/.ssh/{key}"),
+                None if has_keys => "eval \"$(ssh-agent)\" && ssh-add".to_owned(),
+                None => "eval \"$(ssh-agent)\"".to_owned(),
+            },
         ),
     }
 }
@@ -201,6 +208,8 @@ mod tests {
         assert_eq!(command(&["id_ed25519", "id_rsa"], true), "eval \"$(keychain --eval --quiet id_ed25519)\"");
         assert_eq!(command(&["cluster"], false), "eval \"$(ssh-agent)\" && ssh-add ~/.ssh/cluster");
         assert_eq!(command(&["$(rm -rf ~)"], false), "eval \"$(ssh-agent)\" && ssh-add");
+        assert_eq!(command(&[], false), "eval \"$(ssh-agent)\"", "there is no key to add");
+        assert_eq!(command(&[], true), "eval \"$(keychain --eval --quiet)\"");
         assert_eq!(command(&["-D"], false), "eval \"$(ssh-agent)\" && ssh-add");
     }
 }

@@ -19,7 +19,7 @@ use crate::output;
 use crate::probes::collect_for_launch;
 use crate::recommend::decision::without_stock;
 use crate::recommend::memory::Recall;
-use crate::recommend::situation::{NvidiaPath, nvidia_path};
+use crate::recommend::nvidia::{NvidiaPath, nvidia_path};
 use crate::recommend::{OpenGl, predict};
 use crate::report::{ExitStatus, json};
 
@@ -168,9 +168,9 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
     let nvidia = facts.gpu.as_ref().is_some_and(|gpu| gpu.nvidia.is_some());
     let chooses = mode.is_none() && (nvidia || !blind);
     if mode == Some(OpenGl::Nv) || (chooses && nvidia) {
-        let more = look(host, options, args, &[ProbeId::Environment, ProbeId::Engines])?;
+        let more = look(host, options, args, &[ProbeId::Environment, ProbeId::Engines, ProbeId::Manifests])?;
         facts.probes.extend(more.probes.get(&ProbeId::Engines).cloned().map(|run| (ProbeId::Engines, run)));
-        facts.engines = more.engines;
+        (facts.engines, facts.manifests) = (more.engines, more.manifests);
     }
     // What is inside another image than the configured one is not known.
     if args.image.is_none() && (chooses || matches!(mode, Some(OpenGl::Nv | OpenGl::Software))) {

@@ -24,7 +24,8 @@ use crate::host::{CommandEnd, Host};
 use crate::launch::{self, Captured, LaunchError, Plan, RESULT, Request};
 use crate::probes::{Context, needed_glibc, stderr_lines};
 use crate::recommend::expectation;
-use crate::recommend::situation::{DisplayKind, NvidiaPath, nvidia_path};
+use crate::recommend::nvidia::{NvidiaPath, nvidia_path};
+use crate::recommend::situation::DisplayKind;
 
 /// Where the container sees our own program.
 const OURS: &str = "/casa/casa-doctor";
@@ -158,9 +159,9 @@ fn why_not(facts: &Facts, mode: OpenGl) -> Option<String> {
     }
     match mode {
         OpenGl::Nv => match nvidia_path(facts) {
-            NvidiaPath::Coherent { .. } => None,
             NvidiaPath::Broken(why) => Some(why),
-            NvidiaPath::Unknown => Some("the graphics cards were not looked at".to_owned()),
+            // What is not known is tried.
+            NvidiaPath::Coherent { .. } | NvidiaPath::Unknown => None,
         },
         OpenGl::Container | OpenGl::Software | OpenGl::None => None,
     }

@@ -16,7 +16,7 @@ use super::situation::DisplayKind;
 use super::{Basis, OpenGl};
 use crate::fix::json_pointer;
 
-pub(crate) use stock::{Stock, stock_edits, without_stock};
+pub(crate) use stock::{Clash, Stock, stock_edits, without_stock};
 
 /// The key of the environment's file that is ours.
 pub(crate) const KEY: &str = "casa_doctor";

@@ -2,9 +2,10 @@
 
 use casa_doctor_checks::facts::{Environment, Facts, Nvidia};
 use casa_doctor_checks::finding::Edit;
+use casa_doctor_checks::gl::{GlibcGap, glibc_gap};
 use serde_json::{Map, Value, json};
 
-use super::decision::{self, Decision, KEY, Record, Stock, stock_edits};
+use super::decision::{self, Clash, Decision, KEY, Record, Stock, stock_edits};
 use super::situation::{DisplayKind, ServerVendor, server, server_vendor};
 use super::{OpenGl, Recommendation};
 
@@ -31,6 +32,7 @@ pub(crate) fn remember(
     let mut remembered = Remembered { edits: decision::edits(config.get(KEY), file, &decision), notes: Vec::new() };
     let user = environment.user_file.as_ref().and_then(|user| Some((user.path.as_path(), user.value.as_ref()?)));
     let contents = facts.image.as_ref().and_then(|image| image.contents.as_ref());
+    let nv_alone_fails = nv_alone_fails(facts);
     let stock = Stock {
         file,
         config,
@@ -38,9 +40,12 @@ pub(crate) fn remember(
         decision: &decision,
         software_mesa: contents.and_then(|contents| contents.software_mesa),
         auto_is_nv: stock_chooses_nv(facts),
+        nv_alone_fails: nv_alone_fails.as_deref(),
     };
     match stock_edits(&stock) {
         Ok(edits) => remembered.edits.extend(edits),
+        // Nor would bv's own way to ask for the mode be enough.
+        Err(clash @ Clash::NotEnough(_)) => remembered.notes.push(clash.to_string()),
         Err(clash) => remembered.notes.push(format!("{clash}; {}", by_hand(&decision))),
     }
     let modes_agree = Record::read(config.get(KEY)).agreed_mode(&decision).is_some();
@@ -181,6 +186,18 @@ fn stock_chooses_nv(facts: &Facts) -> bool {
         nvidia.container_cli
             && nvidia.nodes.iter().any(|node| node.usable && node.path.file_name().is_some_and(|name| name == "nvidiactl"))
     })
+}
+
+/// Why the option `--nv` alone does not bring a driver into the container that works.
+fn nv_alone_fails(facts: &Facts) -> Option<String> {
+    if let GlibcGap::Open { in_image, .. } = glibc_gap(facts) {
+        return Some(format!("libraries that the engine brings along for it need a newer C library than the image's ({in_image})"));
+    }
+    let settings = facts.gpu.as_ref()?.nv_settings.as_ref().filter(|settings| settings.list.is_some())?;
+    let by_list = settings.container_cli != Some(true);
+    let is_listed = settings.libraries.iter().any(|start| "libGLX_nvidia.so.0".starts_with(start.as_str()));
+    (by_list && !is_listed)
+        .then(|| "the engine's list of the driver's libraries (nvliblist.conf) lacks libGLX_nvidia.so".to_owned())
 }
 
 #[cfg(test)]

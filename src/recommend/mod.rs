@@ -3,6 +3,7 @@
 pub(crate) mod decision;
 mod measured;
 pub(crate) mod memory;
+pub(crate) mod nvidia;
 mod predict;
 pub(crate) mod situation;
 #[cfg(test)]

@@ -6,8 +6,10 @@
 use std::cmp::Reverse;
 
 use casa_doctor_checks::facts::{Facts, ImageContents, NotTried, Prediction};
+use casa_doctor_checks::renderer::{RendererClass, classify};
 
-use super::situation::{DisplayKind, NvidiaPath, ServerVendor, driver_trouble, nvidia_path, server, server_vendor};
+use super::nvidia::{NvidiaPath, draws_here, nvidia_path};
+use super::situation::{DisplayKind, ServerVendor, driver_trouble, server, server_vendor};
 use super::{Basis, Confidence, OpenGl, Recommendation, Rejected};
 
 /// What a mode is expected to do here.
@@ -143,10 +145,22 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
         }
         DisplayKind::Xquartz => verdict(Expected::Fails, "XQuartz offers no OpenGL that the image's Mesa can use"),
         _ if lacks_mesa => verdict(Expected::Fails, "the image has no Mesa library for GLX"),
+        _ if image.is_some_and(lacks_drivers) => {
+            verdict(Expected::Fails, "the image's Mesa has no driver at all, not even one for the processor")
+        }
         DisplayKind::Wslg if casa_doctor_checks::windows::mesa_crashes(facts) => {
             verdict(Expected::Unsure, "the image's Mesa is older than 23.2 and crashes with the NVIDIA card that Windows lends")
         }
-        DisplayKind::Wslg => verdict(Expected::Best(Confidence::Medium), "Windows draws for Mesa's d3d12 driver in the image"),
+        DisplayKind::Wslg => match image {
+            _ if facts.gpu.as_ref().is_some_and(|gpu| !gpu.dxg) => {
+                verdict(Expected::Works(Confidence::Medium), "Windows lends no graphics card here, so that the processor draws")
+            }
+            Some(image) if !has_driver(image, &["d3d12"]) => verdict(
+                Expected::Works(Confidence::Medium),
+                "the image's Mesa has no d3d12 driver, by which Windows would draw, so that the processor draws",
+            ),
+            _ => verdict(Expected::Best(Confidence::Medium), "Windows draws for Mesa's d3d12 driver in the image"),
+        },
         DisplayKind::Unreachable => verdict(Expected::Unsure, "the X server cannot be reached"),
         DisplayKind::Local | DisplayKind::Vnc => match server(facts).map(server_vendor) {
             Some(ServerVendor::Named(names)) if names.iter().any(|name| name == "mesa") => {
@@ -157,10 +171,24 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
                         reason: format!("{trouble}, and the image's own driver for the same card may fare no better"),
                     };
                 }
-                if image.is_none() {
+                let Some(image) = image else {
                     return verdict(
                         Expected::Best(Confidence::Medium),
                         "your screen is driven by Mesa, which fits the OpenGL of most images",
+                    );
+                };
+                if let Some(driver) = missing_driver(facts, image) {
+                    return Verdict {
+                        mode: OpenGl::Container,
+                        outcome: Expected::Works(Confidence::Medium),
+                        reason: format!("the image's Mesa has no driver for your card ({driver}), so that the processor draws"),
+                    };
+                }
+                if is_much_older(facts, image) {
+                    return verdict(
+                        Expected::Best(Confidence::Medium),
+                        "your screen is driven by Mesa and so is the OpenGL of the image, which is much older: it may not know a new card, \
+                         and lets the processor draw then",
                     );
                 }
                 verdict(
@@ -194,6 +222,46 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
     }
 }
 
+/// Whether the image has Mesa's library for GLX and nothing that it could load to draw.
+fn lacks_drivers(image: &ImageContents) -> bool {
+    image.dri_drivers.is_empty() && image.glx_vendors.iter().any(|vendor| vendor == "mesa")
+}
+
+/// Whether the image has one of these drivers of Mesa; since Mesa 24.3 one library (libgallium) has them all.
+fn has_driver(image: &ImageContents, wanted: &[&str]) -> bool {
+    image.dri_drivers.iter().any(|driver| driver == "gallium" || wanted.contains(&driver.as_str()))
+}
+
+/// The kernel's drivers of cards that Mesa draws with, and Mesa's own drivers for them.
+const MESA_DRIVERS: [(&str, &[&str]); 6] = [
+    ("i915", &["iris", "crocus", "i965", "i915"]),
+    ("xe", &["iris"]),
+    ("amdgpu", &["radeonsi"]),
+    ("radeon", &["radeonsi", "r600", "r300"]),
+    ("nouveau", &["nouveau", "nouveau_vieux"]),
+    ("vmwgfx", &["vmwgfx"]),
+];
+
+/// The kernel's driver of the card, when none of the machine's cards has a driver in the image.
+fn missing_driver<'a>(facts: &'a Facts, image: &ImageContents) -> Option<&'a str> {
+    let cards = facts.gpu.iter().flat_map(|gpu| &gpu.cards).filter_map(|card| card.driver.as_deref());
+    let of_card = |driver: &str| MESA_DRIVERS.iter().find(|(known, _)| *known == driver).map(|(_, wanted)| *wanted);
+    let known: Vec<_> = cards.filter_map(|driver| Some((driver, of_card(driver)?))).collect();
+    known.first().filter(|_| known.iter().all(|(_, wanted)| !has_driver(image, wanted))).map(|(driver, _)| *driver)
+}
+
+/// How many of Mesa's yearly numbers an image may be behind before it is doubted that it knows the machine's card.
+const YEARS: u32 = 3;
+
+/// Whether the image's Mesa is so much older than the one that draws on this machine with a card that it may not know the card.
+fn is_much_older(facts: &Facts, image: &ImageContents) -> bool {
+    let year = |text: &str| text.split('.').next().and_then(|year| year.trim().parse::<u32>().ok());
+    let contexts = facts.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts);
+    let by_card = contexts.filter(|context| classify(context).class == RendererClass::Hardware);
+    let here = by_card.filter_map(|context| year(context.version.split_once("Mesa ")?.1)).max();
+    matches!((here, image.mesa.as_deref().and_then(year)), (Some(here), Some(there)) if here >= there + YEARS)
+}
+
 /// Whether the image's Mesa may draw by GLX 1.2: version 20.3 does on a real nxagent, version 22.3 does not; what lies between was
 /// not tried.
 fn speaks_old_glx(image: &ImageContents) -> bool {
@@ -205,19 +273,28 @@ fn speaks_old_glx(image: &ImageContents) -> bool {
 /// The host's NVIDIA driver in the container.
 fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
     let verdict = |outcome, reason: String| Verdict { mode: OpenGl::Nv, outcome, reason };
-    let (version, doubts) = match nvidia_path(facts) {
-        NvidiaPath::Coherent { version, doubts } => (version, doubts),
-        NvidiaPath::Broken(why) => return verdict(Expected::Fails, why),
-        NvidiaPath::Unknown => return verdict(Expected::Fails, "the graphics cards were not looked at".into()),
-    };
     let drives = match server(facts).map(server_vendor) {
         Some(ServerVendor::Named(names)) => names.iter().any(|name| name == "nvidia"),
         _ => false,
+    };
+    let (version, doubts, gap) = match nvidia_path(facts) {
+        NvidiaPath::Coherent { version, doubts, gap } => (version, doubts, gap),
+        NvidiaPath::Broken(why) => return verdict(Expected::Fails, why),
+        NvidiaPath::Unknown if drives && draws_here(facts) => {
+            return verdict(
+                Expected::Best(Confidence::Low),
+                "NVIDIA's driver draws on this display, but the graphics cards could not be looked at".into(),
+            );
+        }
+        NvidiaPath::Unknown => return verdict(Expected::Unsure, "the graphics cards were not looked at".into()),
     };
     match display {
         DisplayKind::Local | DisplayKind::Wslg if drives => {
             if let Some(trouble) = driver_trouble(facts) {
                 return verdict(Expected::Fails, format!("{trouble}, and the mode nv brings that very driver into the container"));
+            }
+            if let Some(gap) = gap {
+                return verdict(Expected::Unsure, format!("{gap}; --measure tries it out"));
             }
             let confidence = if doubts.is_empty() && contents(facts).is_some() { Confidence::High } else { Confidence::Medium };
             verdict(

@@ -1,7 +1,6 @@
-//! What the facts mean for OpenGL in the container: the display, the NVIDIA driver, the image.
+//! What the facts mean for OpenGL in the container: the display, and this machine's own driver on it.
 
-use casa_doctor_checks::facts::{ChildEnd, Connection, EngineKind, Facts, Nvidia, Reach, ServerKind, XServer};
-use casa_doctor_checks::nvidia::{card_nodes, closed_node};
+use casa_doctor_checks::facts::{ChildEnd, Connection, Facts, Reach, ServerKind, X11, XServer};
 
 /// The display as far as OpenGL is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +55,7 @@ impl DisplayKind {
             Connection::Malformed { .. } | Connection::Failed(_) => Self::Unreachable,
             Connection::Connected(server) => {
                 let reach = x11.display.as_ref().map_or(Reach::Local, |display| display.reach);
-                let ssh_like = x11.display.as_ref().is_some_and(|display| display.number >= 10);
+                let ssh_like = x11.display.as_ref().is_some_and(|display| display.number >= 10) && !is_vnc_here(x11, server);
                 let wslg = facts.machine.as_ref().and_then(|machine| machine.wsl) == Some(2);
                 match (server.kind, reach) {
                     _ if server.untrusted => Self::Untrusted,
@@ -73,6 +72,13 @@ impl DisplayKind {
             }
         })
     }
+}
+
+/// Whether the display is a VNC server of this machine that is reached by TCP: it has a socket here, too, which what ssh forwards has
+/// not.
+fn is_vnc_here(x11: &X11, server: &XServer) -> bool {
+    let number = x11.display.as_ref().map(|display| format!(":{}", display.number));
+    server.kind == ServerKind::Xvnc && number.is_some_and(|number| x11.local_displays.contains(&number))
 }
 
 /// Which library the X server wants OpenGL programs to load (the rule of libglvnd).
@@ -103,105 +109,6 @@ pub(crate) fn server(facts: &Facts) -> Option<&XServer> {
     }
 }
 
-/// Why the NVIDIA driver of the host cannot be used in a container, or that it can.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum NvidiaPath {
-    /// Kernel module, libraries and device nodes fit.
-    Coherent {
-        /// The driver's version.
-        version: String,
-        /// What is not proven, in words, each lowering the confidence.
-        doubts: Vec<String>,
-    },
-    /// It cannot work, because.
-    Broken(String),
-    /// The graphics cards were not looked at.
-    Unknown,
-}
-
-/// Follows the path of the NVIDIA driver from the kernel to the container.
-pub(crate) fn nvidia_path(facts: &Facts) -> NvidiaPath {
-    let Some(gpu) = &facts.gpu else { return NvidiaPath::Unknown };
-    if gpu.dxg {
-        return NvidiaPath::Broken("Windows gives no NVIDIA OpenGL library to WSL, only CUDA".into());
-    }
-    let Some(Nvidia { kernel_version, user_version, nodes, .. }) = &gpu.nvidia else {
-        return NvidiaPath::Broken("this machine has no NVIDIA driver".into());
-    };
-    let (kernel, user) = match (kernel_version, user_version) {
-        (None, _) => return NvidiaPath::Broken("the NVIDIA kernel module is not loaded".into()),
-        (Some(kernel), None) => {
-            return NvidiaPath::Broken(format!(
-                "the NVIDIA kernel module {kernel} is loaded but its OpenGL libraries were not found"
-            ));
-        }
-        (Some(kernel), Some(user)) => (kernel, user),
-    };
-    if kernel != user {
-        return NvidiaPath::Broken(format!("the NVIDIA kernel module is version {kernel} and the libraries are version {user}"));
-    }
-    let control = nodes.iter().any(|node| node.path.file_name().is_some_and(|name| name == "nvidiactl"));
-    for (is_there, needed) in [(control, "nvidiactl"), (card_nodes(nodes).next().is_some(), "nvidia0")] {
-        if !is_there {
-            return NvidiaPath::Broken(format!("the device node /dev/{needed} does not exist"));
-        }
-    }
-    if let Some(node) = closed_node(nodes) {
-        return NvidiaPath::Broken(format!("you may not open {}", node.path.display()));
-    }
-    if casa_doctor_checks::nvidia::driver_fails(facts) {
-        return NvidiaPath::Broken("NVIDIA's driver does not work: its own management library gets no good answer from it".into());
-    }
-    let mut doubts = Vec::new();
-    match glibc_gap(facts) {
-        GlibcGap::None => {}
-        GlibcGap::Unknown(reason) => doubts.push(reason),
-        GlibcGap::Bridged(how) => doubts.push(how),
-        GlibcGap::Open(why) => return NvidiaPath::Broken(why),
-    }
-    NvidiaPath::Coherent { version: kernel.clone(), doubts }
-}
-
-/// Whether the host's OpenGL dispatch libraries, which `--nv` brings along, would ask for a newer C library than the image has.
-enum GlibcGap {
-    None,
-    Unknown(String),
-    /// There is one, and something deals with it.
-    Bridged(String),
-    Open(String),
-}
-
-/// Up to Apptainer 1.4, and in SingularityCE, `--nv` puts the host's glvnd libraries before the image's; from 1.5 on after.
-fn glibc_gap(facts: &Facts) -> GlibcGap {
-    let host = facts.machine.as_ref().and_then(|machine| machine.glibc.as_deref());
-    let image = facts.image.as_ref().and_then(|image| image.contents.as_ref()).and_then(|contents| contents.glibc.as_deref());
-    let (Some(host), Some(image)) = (host, image) else {
-        return GlibcGap::Unknown("the C libraries of the host and of the image could not be compared".into());
-    };
-    if version(host) <= version(image) {
-        return GlibcGap::None;
-    }
-    let engine = facts.engines.as_ref().and_then(|engines| {
-        engines.found.iter().find(|engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity))
-    });
-    let gap = format!("the host's C library ({host}) is newer than the image's ({image})");
-    match engine {
-        Some(engine) if engine.kind == EngineKind::Apptainer => match engine.version.as_deref().map(version) {
-            Some(known) if known >= vec![1, 5] => GlibcGap::None,
-            Some(_) if debian_family(facts) => {
-                GlibcGap::Bridged(format!("{gap}; casa-distro's way around it, taking the host's C library along, is fragile"))
-            }
-            Some(_) => GlibcGap::Open(format!("{gap}, and this Apptainer puts the host's OpenGL libraries first; 1.5 does not")),
-            None => GlibcGap::Unknown(format!("{gap}, and the version of Apptainer is not known")),
-        },
-        Some(_) if debian_family(facts) => {
-            GlibcGap::Bridged(format!("{gap}; casa-distro's way around it, taking the host's C library along, is fragile"))
-        }
-        Some(_) => GlibcGap::Open(format!("{gap}, and Singularity puts the host's OpenGL libraries first")),
-        None => GlibcGap::Unknown(format!("{gap}, and there is no Apptainer or Singularity to tell what it does")),
-    }
-}
-
 /// What went wrong when casa-doctor drew through GLX with this machine's own driver; `None` when it drew well, was not tried,
 /// or when a variable chose another driver than the X server asks for.
 pub(crate) fn driver_trouble(facts: &Facts) -> Option<&'static str> {
@@ -216,17 +123,4 @@ pub(crate) fn driver_trouble(facts: &Facts) -> Option<&'static str> {
         }
         ChildEnd::Exited { .. } | ChildEnd::NotStarted { .. } => None,
     }
-}
-
-/// Whether the C library stands where casa-distro's way around a glibc gap looks for it.
-fn debian_family(facts: &Facts) -> bool {
-    let machine = facts.machine.as_ref();
-    let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());
-    machine.is_some_and(|machine| machine.arch == "x86_64")
-        && matches!(id, Some("debian" | "ubuntu" | "linuxmint" | "pop" | "neon"))
-}
-
-/// The numbers of a version, for comparison.
-fn version(text: &str) -> Vec<u32> {
-    text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).collect()
 }

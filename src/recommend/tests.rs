@@ -26,6 +26,7 @@ fn healthy() -> Facts {
                 glx_vendors: vec!["mesa".into()],
                 glx_indirect: true,
                 glvnd: Some(true),
+                dri_drivers: vec!["gallium".into()],
                 software_mesa: Some(true),
                 ..ImageContents::default()
             }),
@@ -153,20 +154,118 @@ fn a_job_that_was_given_the_second_card_only() {
     expect(&facts, OpenGl::Nv, "NVIDIA driver 550.1");
 }
 
+/// Libraries of the machine that `--nv` brings along, which need this C library.
+fn dispatch(facts: Facts, need: &str) -> Facts {
+    let library = HostLibrary { name: "libGLX.so.0".into(), path: "/usr/lib64/libGLX.so.0".into(), glibc: Some(need.into()) };
+    Facts { manifests: Some(Manifests { dispatch: vec![library], ..Manifests::default() }), ..facts }
+}
+
 #[test]
 fn nvidia_and_an_image_with_an_older_c_library() {
-    let old = |facts| image(facts, |contents| contents.glibc = Some("2.31".into()));
-    let coherent = || nvidia(healthy(), "550.1", "550.1", true);
-    // Debian: casa-distro's way around it applies, which is less than certain.
-    assert_eq!(expect(&old(coherent()), OpenGl::Nv, "fragile").confidence, Confidence::Medium);
-    // Fedora: it does not.
-    let fedora = with(old(coherent()), |facts| {
-        facts.machine.as_mut().unwrap().distribution = Some(Distribution { id: "fedora".into(), ..Distribution::default() });
-    });
-    expect(&fedora, OpenGl::Software, "slow");
-    // Apptainer 1.5 searches the image's libraries first.
-    let newer = with(fedora, |facts| facts.engines.as_mut().unwrap().found = vec![apptainer("1.5.0")]);
+    let old = || image(nvidia(healthy(), "550.1", "550.1", true), |contents| contents.glibc = Some("2.31".into()));
+    // What the libraries need decides, whatever distribution it is.
+    for distribution in ["debian", "fedora"] {
+        let on = with(old(), |facts| facts.machine.as_mut().unwrap().distribution.as_mut().unwrap().id = distribution.into());
+        let gap = expect(&dispatch(on.clone(), "2.34"), OpenGl::Software, "slow");
+        let nv = gap.rejected.iter().find(|rejected| rejected.opengl == OpenGl::Nv).unwrap();
+        assert!(nv.reason.contains("2.34") && nv.reason.contains("--measure"), "{nv:?}");
+        assert_eq!(expect(&dispatch(on, "2.29"), OpenGl::Nv, "NVIDIA").confidence, Confidence::High);
+    }
+    // Where that was not looked at, a newer C library is a doubt.
+    assert_eq!(expect(&old(), OpenGl::Nv, "is newer than the image's").confidence, Confidence::Medium);
+    // Apptainer 1.5 searches the image's libraries first, which is bad news for one from before libglvnd.
+    let newer = with(dispatch(old(), "2.34"), |facts| facts.engines.as_mut().unwrap().found = vec![apptainer("1.5.0")]);
     assert_eq!(expect(&newer, OpenGl::Nv, "NVIDIA").confidence, Confidence::High);
+    let before_glvnd = image(newer, |contents| contents.glvnd = Some(false));
+    assert_eq!(expect(&before_glvnd, OpenGl::Nv, "libglvnd").confidence, Confidence::Medium);
+}
+
+#[test]
+fn what_keeps_nvidia_s_driver_out_of_the_container() {
+    let against_nv = |facts: &Facts| {
+        let told = expect(facts, OpenGl::Software, "slow");
+        told.rejected.into_iter().find(|rejected| rejected.opengl == OpenGl::Nv).unwrap().reason
+    };
+    let coherent = || nvidia(healthy(), "550.1", "550.1", true);
+    let settings = EngineSettings {
+        values: [("user bind control".to_owned(), "no".to_owned())].into_iter().collect(),
+        ..EngineSettings::default()
+    };
+    let unbound = with(coherent(), |facts| facts.engines.as_mut().unwrap().settings = Some(settings));
+    assert!(against_nv(&unbound).contains("user bind control"));
+    let root = with(unbound, |facts| facts.session = Some(Session { uid: Some(0), ..Session::default() }));
+    expect(&root, OpenGl::Nv, "NVIDIA");
+    let by_tool = with(coherent(), |facts| {
+        facts.gpu.as_mut().unwrap().nv_settings = Some(NvSettings { container_cli: Some(true), ..NvSettings::default() });
+    });
+    assert!(against_nv(&by_tool).contains("nvidia-container-cli"));
+    let computes = with(coherent(), |facts| facts.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().draws = Some(false));
+    assert!(against_nv(&computes).contains("draws"));
+}
+
+#[test]
+fn cards_that_could_not_be_looked_at_are_no_reason_against_what_was_seen_to_draw() {
+    let drawn = GlContext {
+        vendor: "NVIDIA Corporation".into(),
+        renderer: "NVIDIA GeForce RTX 3070/PCIe/SSE2".into(),
+        version: "4.6.0 NVIDIA 550.1".into(),
+        draw: Some(Draw { pixels: 4, ..Draw::default() }),
+        ..GlContext::default()
+    };
+    let glx = |contexts| ChildRun {
+        end: ChildEnd::Finished,
+        last_call: None,
+        stderr: Vec::new(),
+        duration_ms: 1,
+        result: Some(GlResult { contexts, ..GlResult::default() }),
+    };
+    let unseen = |contexts| {
+        with(nvidia(healthy(), "550.1", "550.1", true), |facts| {
+            facts.gpu = None;
+            facts.glx = Some(glx(contexts));
+        })
+    };
+    assert_eq!(expect(&unseen(vec![drawn]), OpenGl::Nv, "could not be looked at").confidence, Confidence::Low);
+    expect(&unseen(Vec::new()), OpenGl::Software, "slow");
+}
+
+#[test]
+fn the_image_s_mesa_and_the_card() {
+    let card = |driver: &str, drivers: &[&str]| {
+        let facts = image(healthy(), |contents| contents.dri_drivers = drivers.iter().map(|name| (*name).to_owned()).collect());
+        with(facts, |facts| {
+            let card = Card { name: "card0".into(), driver: Some(driver.into()), ..Card::default() };
+            facts.gpu.as_mut().unwrap().cards = vec![card];
+        })
+    };
+    for (driver, drivers) in [("i915", ["swrast", "iris"]), ("amdgpu", ["radeonsi", "swrast"]), ("xe", ["gallium", ""])] {
+        assert_eq!(expect(&card(driver, &drivers), OpenGl::Container, "fit together").confidence, Confidence::High, "{driver}");
+    }
+    assert_eq!(
+        expect(&card("i915", &["swrast"]), OpenGl::Container, "no driver for your card (i915)").confidence,
+        Confidence::Medium
+    );
+    // Of a card that is not known nothing is said.
+    expect(&card("new-card", &["swrast"]), OpenGl::Container, "fit together");
+    expect(&card("i915", &[]), OpenGl::Software, "slow");
+    let newer_here = with(image(card("amdgpu", &["radeonsi"]), |contents| contents.mesa = Some("20.0.8".into())), |facts| {
+        let context = GlContext {
+            vendor: "AMD".into(),
+            renderer: "AMD Radeon RX 9070 (radeonsi, gfx1201, LLVM 19.1.0, DRM 3.61)".into(),
+            version: "4.6 (Compatibility Profile) Mesa 25.0.1".into(),
+            draw: Some(Draw { pixels: 4, ..Draw::default() }),
+            ..GlContext::default()
+        };
+        facts.glx = Some(ChildRun {
+            end: ChildEnd::Finished,
+            last_call: None,
+            stderr: Vec::new(),
+            duration_ms: 1,
+            result: Some(GlResult { contexts: vec![context], ..GlResult::default() }),
+        });
+    });
+    assert_eq!(expect(&newer_here, OpenGl::Container, "much older").confidence, Confidence::Medium);
+    expect(&image(newer_here, |contents| contents.mesa = Some("23.2.1".into())), OpenGl::Container, "fit together");
 }
 
 #[test]
@@ -184,6 +283,11 @@ fn displays_of_other_machines() {
     ] {
         expect(&facts, OpenGl::Software, "another machine");
     }
+    // A VNC server that is reached by TCP has a socket here.
+    let vnc = display(server(healthy(), |server| server.kind = ServerKind::Xvnc), "localhost:12", Reach::Loopback, 12);
+    expect(&vnc, OpenGl::Software, "another machine");
+    let here = with(vnc, |facts| facts.x11.as_mut().unwrap().local_displays = vec![":12".into()]);
+    expect(&here, OpenGl::Container, "fit together");
 }
 
 #[test]

@@ -49,35 +49,12 @@ fn run(facts: &Facts) -> Outcome {
         Ok(usage) => usage,
         Err(outcome) => return outcome,
     };
-    let engine = match sif_engine(facts) {
-        Ok(engine) => engine,
-        Err(outcome) => return outcome,
+    let (engine, newer, in_image) = match gap(facts) {
+        Gap::None => return Outcome::Pass,
+        Gap::NoMatter(reason) => return Outcome::Skipped(reason),
+        Gap::Unknown(reason) => return Outcome::Unknown(reason),
+        Gap::Open { engine, libraries, in_image } => (engine, libraries, in_image),
     };
-    match host_libraries_first(engine) {
-        Some(true) => {}
-        Some(false) => return Outcome::Pass,
-        None => return Outcome::Unknown("the version of Apptainer is not known, and it decides whose libraries come first".into()),
-    }
-    let settings = facts.gpu.as_ref().and_then(|gpu| gpu.nv_settings.as_ref());
-    if settings.is_some_and(|settings| settings.container_cli == Some(true)) {
-        return Outcome::Skipped("NVIDIA's own tool chooses the libraries, and leaves those of the distribution out".into());
-    }
-    let Some(image) = &facts.image else { return Outcome::Skipped("there is no image to look at".into()) };
-    let Some(in_image) = image.contents.as_ref().and_then(|contents| contents.glibc.as_deref()) else {
-        let reason = image.unknown.get("contents").cloned();
-        return Outcome::Unknown(reason.unwrap_or_else(|| "the version of the image's C library is not known".into()));
-    };
-    let Some(manifests) = &facts.manifests else { return Outcome::Unknown("nothing is known of this machine's libraries".into()) };
-    if let Some(reason) = manifests.unknown.get("dispatch") {
-        return Outcome::Unknown(reason.clone());
-    }
-    let taken: Vec<_> = manifests.dispatch.iter().filter(|library| is_listed(library, settings)).collect();
-    let is_newer = |library: &&&HostLibrary| library.glibc.as_deref().is_some_and(|need| numbers(need) > numbers(in_image));
-    let mut newer: Vec<_> = taken.iter().filter(is_newer).collect();
-    if newer.is_empty() {
-        return Outcome::Pass;
-    }
-    newer.sort_by_key(|library| std::cmp::Reverse(library.glibc.as_deref().map(numbers)));
     let highest = newer[0].glibc.as_deref().unwrap_or_default();
     let mut finding = TOO_NEW
         .found()
@@ -106,6 +83,62 @@ fn run(facts: &Facts) -> Outcome {
             .advise("Until then use the OpenGL mode software (or container, where the X server is not NVIDIA's), or a newer image.")
             .advise("casa-doctor run lays this machine's whole C library over the image's in the mode nv, which often helps and is fragile."),
     ])
+}
+
+/// Whether the libraries that `--nv` puts before those of the image ask for a newer C library than it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap<'a> {
+    /// They do not, or the image's own come first.
+    None,
+    /// That is no question here, because.
+    NoMatter(String),
+    /// It cannot be told, because.
+    Unknown(String),
+    /// They do.
+    Open {
+        /// Who puts them there.
+        engine: &'a Engine,
+        /// Those that ask for a newer one, what asks for the newest first; at least one.
+        libraries: Vec<&'a HostLibrary>,
+        /// The version of the image's C library.
+        in_image: &'a str,
+    },
+}
+
+/// Looks for such a gap. What a library asks for counts, not which C library the machine has.
+#[must_use]
+pub fn gap(facts: &Facts) -> Gap<'_> {
+    let engine = match sif_engine(facts) {
+        Ok(engine) => engine,
+        Err(Outcome::Skipped(reason)) => return Gap::NoMatter(reason),
+        Err(Outcome::Unknown(reason)) => return Gap::Unknown(reason),
+        Err(_) => return Gap::Unknown("the engine is not known".into()),
+    };
+    match host_libraries_first(engine) {
+        Some(true) => {}
+        Some(false) => return Gap::None,
+        None => return Gap::Unknown("the version of Apptainer is not known, and it decides whose libraries come first".into()),
+    }
+    let settings = facts.gpu.as_ref().and_then(|gpu| gpu.nv_settings.as_ref());
+    if settings.is_some_and(|settings| settings.container_cli == Some(true)) {
+        return Gap::NoMatter("NVIDIA's own tool chooses the libraries, and leaves those of the distribution out".into());
+    }
+    let Some(image) = &facts.image else { return Gap::NoMatter("there is no image to look at".into()) };
+    let Some(in_image) = image.contents.as_ref().and_then(|contents| contents.glibc.as_deref()) else {
+        let reason = image.unknown.get("contents").cloned();
+        return Gap::Unknown(reason.unwrap_or_else(|| "the version of the image's C library is not known".into()));
+    };
+    let Some(manifests) = &facts.manifests else { return Gap::Unknown("nothing is known of this machine's libraries".into()) };
+    if let Some(reason) = manifests.unknown.get("dispatch") {
+        return Gap::Unknown(reason.clone());
+    }
+    let is_newer = |library: &&HostLibrary| library.glibc.as_deref().is_some_and(|need| numbers(need) > numbers(in_image));
+    let mut libraries: Vec<_> = manifests.dispatch.iter().filter(|library| is_listed(library, settings)).filter(is_newer).collect();
+    if libraries.is_empty() {
+        return Gap::None;
+    }
+    libraries.sort_by_key(|library| std::cmp::Reverse(library.glibc.as_deref().map(numbers)));
+    Gap::Open { engine, libraries, in_image }
 }
 
 /// Whether the mode nv would be used, or the outcome of a check without that.

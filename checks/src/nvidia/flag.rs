@@ -79,6 +79,19 @@ fn for_apptainer(facts: &Facts, requests: &[Request<'_>], engine: Option<&Engine
     if let Some(engine) = engine {
         finding = effect(finding, facts, engine);
     }
+    // What casa-doctor set itself it takes back with the decision for this machine.
+    let for_others = machines_with_nv(facts);
+    for machine in &for_others {
+        finding = finding.evidence(format!("\"/casa_doctor\" records that \"--nv=true\" was set for {machine}"));
+    }
+    if !for_others.is_empty() {
+        return finding
+            .advise("casa-doctor --fix takes it back: one setting does not suit both machines. casa-doctor run needs none.")
+            .advise_command(
+                "On the other machine, casa_distro itself is then asked for the mode at each start:",
+                "bv opengl=nv anatomist",
+            );
+    }
     let edits: Vec<Edit> = requests
         .iter()
         .filter(|request| request.reaches_engine)
@@ -98,6 +111,17 @@ fn for_apptainer(facts: &Facts, requests: &[Request<'_>], engine: Option<&Engine
         finding = finding.advise(format!("Take back what asks for it on this machine ({}).", setting.evidence));
     }
     finding
+}
+
+/// The machines for which casa-doctor put the option into the configuration.
+fn machines_with_nv(facts: &Facts) -> Vec<&str> {
+    let record = environment(facts).and_then(|environment| environment.file.value.as_ref()?.get("casa_doctor"));
+    let is_ours = record.and_then(|record| record.get("set_for_stock")?.get("/container_options/-")).is_some();
+    let decisions = record.filter(|_| is_ours).and_then(|record| record.get("decisions")?.as_object()).into_iter().flatten();
+    let needs_it = |displays: &Value| {
+        displays.as_object().is_some_and(|displays| displays.values().any(|entry| entry.get("opengl") == Some(&Value::from("nv"))))
+    };
+    decisions.filter(|(_, displays)| needs_it(displays)).map(|(machine, _)| machine.as_str()).collect()
 }
 
 /// What this engine does with the option.
@@ -169,6 +193,16 @@ mod tests {
         assert_eq!(found.edits[0].key, "/container_options/0");
         assert!(found.evidence.iter().any(|evidence| evidence.contains("libGL.so.1")), "{found:?}");
         assert!(found.evidence.iter().any(|evidence| evidence.contains("says nothing")), "{found:?}");
+    }
+
+    #[test]
+    fn what_casa_doctor_set_for_another_machine_is_told_as_such() {
+        let record = json!({"decisions": {"gpu-box": {"local": {"opengl": "nv"}}, "desk": {"local": {"opengl": "container"}}},
+            "set_for_stock": {"/container_options/-": "--nv=true"}});
+        let found = finding(&CHECK, &here(json!({"container_options": ["--nv=true"], "casa_doctor": record})));
+        assert_eq!((found.severity, found.edits.len()), (Severity::Warning, 0));
+        assert!(found.evidence.iter().any(|evidence| evidence.contains("gpu-box")), "{found:?}");
+        assert!(!found.evidence.iter().any(|evidence| evidence.contains("desk")), "{found:?}");
     }
 
     #[test]

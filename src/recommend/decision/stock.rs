@@ -38,36 +38,50 @@ pub(crate) struct Stock<'a> {
     pub(crate) software_mesa: Option<bool>,
     /// Whether casa_distro's `auto` chooses nv on this machine by itself.
     pub(crate) auto_is_nv: bool,
+    /// Why `--nv` alone, without what `casa-doctor run` does beside it, is not enough here.
+    pub(crate) nv_alone_fails: Option<&'a str>,
 }
 
-/// A setting of the user's own that would have to be overwritten.
+/// Why casa_distro cannot be made to run in the mode by its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: \"{key}\" is {found}, which casa-doctor does not overwrite; without {wanted} casa_distro by itself does not use this OpenGL mode, but \"casa-doctor run\" does", file.display())]
-pub(crate) struct Clash {
-    /// The file in which it stands.
-    pub(crate) file: PathBuf,
-    /// Its JSON pointer.
-    pub(crate) key: String,
-    /// What it is, in words; never its value.
-    pub(crate) found: &'static str,
-    /// The setting that the mode needs.
-    pub(crate) wanted: String,
+pub(crate) enum Clash {
+    /// A setting of the user's own would have to be overwritten.
+    #[error("{}: \"{key}\" is {found}, which casa-doctor does not overwrite; without {wanted} casa_distro by itself does not use this OpenGL mode, but \"casa-doctor run\" does", file.display())]
+    Setting {
+        /// The file in which it stands.
+        file: PathBuf,
+        /// Its JSON pointer.
+        key: String,
+        /// What it is, in words; never its value.
+        found: &'static str,
+        /// The setting that the mode needs.
+        wanted: String,
+    },
+    /// What the mode needs besides its option, casa_distro does not do.
+    #[error("casa_distro by itself cannot be set to the mode nv, since {0}; \"casa-doctor run\" deals with it")]
+    NotEnough(String),
 }
 
 /// The edits that make stock casa_distro run in the mode of the decision, and take back earlier ones of ours.
 ///
-/// None when recorded decisions of this environment disagree, since its configuration is one for all of them.
+/// Where recorded decisions of this environment disagree, only the latter: its configuration is one for all of them. None in an
+/// environment that casa_distro cannot start (Docker, VirtualBox): the options there are not Apptainer's.
 pub(crate) fn stock_edits(stock: &Stock<'_>) -> Result<Vec<Edit>, Clash> {
     let existing = stock.config.get(KEY);
     let record = Record::read(existing);
-    let Some(mode) = record.agreed_mode(stock.decision).filter(|mode| *mode == stock.decision.opengl) else {
+    let kind = stock.user.and_then(|(_, user)| user.get("container_type")).or_else(|| stock.config.get("container_type"));
+    let is_stock_s = kind.and_then(Value::as_str).is_none_or(|kind| matches!(kind, "singularity" | "apptainer" | "apptainer_pixi"));
+    let agreed = record.agreed_mode(stock.decision);
+    // What another version recorded may be the reason for what is set, and where no OpenGL was found nothing is to be said about it.
+    let has_no_say = agreed.is_some_and(|mode| mode != stock.decision.opengl);
+    if record.has_unread_decisions || has_no_say || !is_stock_s {
         return Ok(Vec::new());
-    };
+    }
     let mut settings = Settings { stock, ours: &record.set_for_stock, keep: BTreeMap::new(), edits: Vec::new() };
-    match mode {
-        OpenGl::Software => settings.software()?,
-        OpenGl::Nv => settings.nv()?,
-        OpenGl::Container | OpenGl::None => {}
+    match agreed {
+        Some(OpenGl::Software) => settings.software()?,
+        Some(OpenGl::Nv) => settings.nv()?,
+        Some(OpenGl::Container | OpenGl::None) | None => {}
     }
     settings.take_back();
     let Settings { keep, mut edits, .. } = settings;
@@ -109,15 +123,20 @@ struct Settings<'a> {
 
 impl Settings<'_> {
     fn software(&mut self) -> Result<(), Clash> {
-        let variables = if self.stock.software_mesa == Some(true) { SOFTWARE_MESA } else { SOFTWARE_DRIVER };
-        variables.iter().try_for_each(|(name, value)| self.variable(name, value))
+        let variables: &[&[(&str, &str)]] = match self.stock.software_mesa {
+            Some(true) => &[&SOFTWARE_MESA],
+            Some(false) => &[&SOFTWARE_DRIVER],
+            // Each does nothing where the other one is what the image needs.
+            None => &[&SOFTWARE_MESA, &SOFTWARE_DRIVER],
+        };
+        variables.iter().copied().flatten().try_for_each(|(name, value)| self.variable(name, value))
     }
 
     /// Sets a variable of `gui_env`, unless it has that value already.
     fn variable(&mut self, name: &str, value: &str) -> Result<(), Clash> {
         let Stock { file, config, user, .. } = *self.stock;
         let key = json_pointer(["gui_env", name]);
-        let clash = |file: &Path, key: &str, found| Clash {
+        let clash = |file: &Path, key: &str, found| Clash::Setting {
             file: file.to_owned(),
             key: key.to_owned(),
             found,
@@ -168,10 +187,17 @@ impl Settings<'_> {
             if self.ours.contains_key(NV_PLACE) {
                 self.keep.insert(NV_PLACE.to_owned(), NV.to_owned());
             }
+        } else if let Some(why) = self.stock.nv_alone_fails.filter(|_| !auto_is_nv) {
+            return Err(Clash::NotEnough(why.to_owned()));
         } else if !auto_is_nv {
             if options.is_some_and(|options| !options.is_array()) {
                 let wanted = format!("\"{NV}\" in \"container_options\"");
-                return Err(Clash { file: file.to_owned(), key: "/container_options".into(), found: "not a list", wanted });
+                return Err(Clash::Setting {
+                    file: file.to_owned(),
+                    key: "/container_options".into(),
+                    found: "not a list",
+                    wanted,
+                });
             }
             self.edits.push(edit(file, "/container_options".into(), Change::Append { value: NV.into() }));
             self.keep.insert(NV_PLACE.to_owned(), NV.to_owned());

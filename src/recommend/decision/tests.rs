@@ -1,4 +1,3 @@
-use super::stock::Clash;
 use super::*;
 use crate::fix::apply;
 
@@ -20,11 +19,28 @@ fn decision(machine: &str, opengl: OpenGl) -> Decision {
 fn fixed(text: &str, new: &Decision, stock: impl FnOnce(&mut Stock<'_>)) -> Result<String, Clash> {
     let config: Value = serde_json::from_str(text).unwrap();
     let file = Path::new(FILE);
-    let mut inputs = Stock { file, config: &config, user: None, decision: new, software_mesa: Some(true), auto_is_nv: false };
+    let mut inputs = Stock {
+        file,
+        config: &config,
+        user: None,
+        decision: new,
+        software_mesa: Some(true),
+        auto_is_nv: false,
+        nv_alone_fails: None,
+    };
     stock(&mut inputs);
     let mut all = edits(config.get(KEY), file, new);
     all.extend(stock_edits(&inputs)?);
     Ok(apply(text, &all).unwrap())
+}
+
+/// Where the setting stands that is in the way.
+#[track_caller]
+fn place(clash: &Clash) -> (&Path, &str) {
+    match clash {
+        Clash::Setting { file, key, .. } => (file, key),
+        Clash::NotEnough(_) => panic!("{clash}"),
+    }
 }
 
 fn parsed(text: &str) -> Value {
@@ -151,13 +167,11 @@ fn software_is_set_for_stock_and_taken_back_with_nothing_else() {
 
 #[test]
 fn an_image_without_its_own_software_libgl_gets_the_driver_of_mesa() {
-    for software_mesa in [Some(false), None] {
-        let text = fixed("{}", &decision("a", OpenGl::Software), |stock| stock.software_mesa = software_mesa).unwrap();
-        assert_eq!(parsed(&text)["gui_env"], json!({"LIBGL_ALWAYS_SOFTWARE": "1", "__GLX_VENDOR_LIBRARY_NAME": "mesa"}));
-        // A new image that has it: the old settings go.
-        let text = fixed(&text, &decision("a", OpenGl::Software), |_| {}).unwrap();
-        assert_eq!(parsed(&text)["gui_env"], json!({"LD_LIBRARY_PATH": "/usr/local/lib/mesa", "XLIB_SKIP_ARGB_VISUALS": "1"}));
-    }
+    let text = fixed("{}", &decision("a", OpenGl::Software), |stock| stock.software_mesa = Some(false)).unwrap();
+    assert_eq!(parsed(&text)["gui_env"], json!({"LIBGL_ALWAYS_SOFTWARE": "1", "__GLX_VENDOR_LIBRARY_NAME": "mesa"}));
+    // A new image that has it: the old settings go.
+    let text = fixed(&text, &decision("a", OpenGl::Software), |_| {}).unwrap();
+    assert_eq!(parsed(&text)["gui_env"], json!({"LD_LIBRARY_PATH": "/usr/local/lib/mesa", "XLIB_SKIP_ARGB_VISUALS": "1"}));
 }
 
 #[test]
@@ -171,15 +185,22 @@ fn a_setting_of_the_users_own_is_neither_overwritten_nor_removed() {
         (r#"{"gui_env": null}"#, "/gui_env"),
     ] {
         let clash = fixed(text, &software, |_| {}).unwrap_err();
-        assert_eq!((clash.key.as_str(), clash.file.as_path()), (key, Path::new(FILE)));
+        assert_eq!(place(&clash), (Path::new(FILE), key));
         assert!(!clash.to_string().contains("secret"));
     }
     let (config, user) = (json!({}), json!({"gui_env": {"LD_LIBRARY_PATH": "/opt/x"}}));
     let user = Some((Path::new("/u.json"), &user));
-    let stock =
-        Stock { file: Path::new(FILE), config: &config, user, decision: &software, software_mesa: Some(true), auto_is_nv: false };
+    let stock = Stock {
+        file: Path::new(FILE),
+        config: &config,
+        user,
+        decision: &software,
+        software_mesa: Some(true),
+        auto_is_nv: false,
+        nv_alone_fails: None,
+    };
     let clash = stock_edits(&stock).unwrap_err();
-    assert_eq!(clash.file, Path::new("/u.json"));
+    assert_eq!(place(&clash).0, Path::new("/u.json"));
     // The same value of his own stays his when the mode changes.
     let same = r#"{"gui_env": {"LD_LIBRARY_PATH": "/usr/local/lib/mesa"}, "container_options": ["--nv=true"]}"#;
     let text = fixed(same, &software, |_| {}).unwrap();
@@ -210,15 +231,39 @@ fn nv_is_set_for_stock_only_where_auto_does_not_choose_it_and_is_taken_back() {
     let back = fixed(&set, &decision("a", OpenGl::Software), |_| {}).unwrap();
     assert_eq!(parsed(&back)["container_options"], json!(["--x"]));
     assert_eq!(parsed(&back)["gui_env"]["XLIB_SKIP_ARGB_VISUALS"], json!("1"));
-    assert_eq!(fixed(r#"{"container_options": "--x"}"#, &decision("a", OpenGl::Nv), |_| {}).unwrap_err().found, "not a list");
+    let clash = fixed(r#"{"container_options": "--x"}"#, &decision("a", OpenGl::Nv), |_| {}).unwrap_err();
+    assert!(clash.to_string().contains("is not a list"), "{clash}");
+    // The option alone would start programs that end at once.
+    let clash = fixed(start, &decision("a", OpenGl::Nv), |stock| stock.nv_alone_fails = Some("it needs more")).unwrap_err();
+    assert_eq!(clash, Clash::NotEnough("it needs more".into()));
 }
 
 #[test]
-fn machines_that_disagree_leave_the_settings_for_stock_alone() {
+fn where_casa_distro_starts_nothing_and_where_the_image_is_not_known() {
+    for kind in ["docker", "podman", "vbox"] {
+        let text = format!(r#"{{"container_type": "{kind}", "container_options": ["--gpus", "all"]}}"#);
+        for mode in [OpenGl::Nv, OpenGl::Software] {
+            let fixed = parsed(&fixed(&text, &decision("a", mode), |_| {}).unwrap());
+            assert_eq!((&fixed["container_options"], &fixed["gui_env"]), (&json!(["--gpus", "all"]), &Value::Null), "{kind}");
+        }
+    }
+    let both = fixed("{}", &decision("a", OpenGl::Software), |stock| stock.software_mesa = None).unwrap();
+    let known = parsed(&fixed(&both, &decision("a", OpenGl::Software), |_| {}).unwrap());
+    assert_eq!(known["gui_env"], json!({"LD_LIBRARY_PATH": "/usr/local/lib/mesa", "XLIB_SKIP_ARGB_VISUALS": "1"}));
+    let names: Vec<_> = parsed(&both)["gui_env"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["LD_LIBRARY_PATH", "XLIB_SKIP_ARGB_VISUALS", "LIBGL_ALWAYS_SOFTWARE", "__GLX_VENDOR_LIBRARY_NAME"]);
+}
+
+#[test]
+fn machines_that_disagree_have_no_setting_for_stock() {
     let software = fixed("{}", &decision("a", OpenGl::Software), |_| {}).unwrap();
     let both = fixed(&software, &decision("b", OpenGl::Nv), |_| {}).unwrap();
-    assert_eq!(parsed(&both)["gui_env"], parsed(&software)["gui_env"]);
+    assert_eq!(parsed(&both)["gui_env"], json!({}), "what suits one machine breaks the other");
+    assert_eq!(parsed(&both)[KEY].get("set_for_stock"), None);
     assert_eq!(parsed(&both).get("container_options"), None);
+    // What cannot be read may be the reason for what is set.
+    let newer = software.replace("\"local\": {", "\"new\": {\"opengl\": \"other\"}, \"local\": {");
+    assert_eq!(parsed(&fixed(&newer, &decision("b", OpenGl::Nv), |_| {}).unwrap())["gui_env"], parsed(&software)["gui_env"]);
     assert_eq!(parsed(&both)[KEY]["decisions"]["b"]["local"]["opengl"], json!("nv"));
     // A machine without any OpenGL has no say.
     let third = fixed(&software, &decision("c", OpenGl::None), |_| {}).unwrap();

@@ -1,9 +1,8 @@
 //! The path of NVIDIA's driver from the kernel into the container.
 
-use casa_doctor_checks::facts::{EngineKind, Facts, Gpu, Nvidia};
+use casa_doctor_checks::facts::{ChildEnd, EngineKind, Facts, Gpu, Nvidia};
 use casa_doctor_checks::gl::{GlibcGap, glibc_gap};
-use casa_doctor_checks::nvidia::{card_nodes, closed_node, driver_fails};
-use casa_doctor_checks::renderer::{RendererClass, classify};
+use casa_doctor_checks::nvidia::{card_nodes, closed_node, drew_with_nvidia, driver_fails};
 
 /// Why the NVIDIA driver of the host cannot be used in a container, or that it can.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +37,10 @@ pub(crate) fn nvidia_path(facts: &Facts) -> NvidiaPath {
         return NvidiaPath::Broken(why);
     }
     let mut doubts = Vec::new();
+    let asked = facts.nvml.as_ref().map(|nvml| &nvml.end);
+    if matches!(asked, Some(ChildEnd::TimedOut { .. } | ChildEnd::Signal { .. })) && !drew_with_nvidia(facts) {
+        doubts.push("NVIDIA's own management library got no answer from the driver".into());
+    }
     let gap = match glibc(facts) {
         Glibc::Fits => None,
         Glibc::Unknown(reason) => {
@@ -152,14 +155,6 @@ fn shadows_the_driver(facts: &Facts) -> bool {
     let newer = |version: &str| numbers(version) >= vec![1, 5];
     contents.is_some_and(|contents| contents.glvnd == Some(false))
         && engines.clone().any(|engine| engine.kind == EngineKind::Apptainer && engine.version.as_deref().is_some_and(newer))
-}
-
-/// Whether NVIDIA's driver drew on the display when casa-doctor tried it on this machine.
-pub(super) fn draws_here(facts: &Facts) -> bool {
-    let contexts = facts.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts);
-    contexts
-        .filter(|context| context.draw.as_ref().is_some_and(|draw| draw.error.is_none() && draw.wrong == 0))
-        .any(|context| classify(context).class == RendererClass::Hardware && context.vendor.to_ascii_lowercase().contains("nvidia"))
 }
 
 /// The numbers of a version, for comparison.

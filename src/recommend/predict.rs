@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 
 use casa_doctor_checks::facts::{Facts, ImageContents, NotTried, Prediction};
+use casa_doctor_checks::nvidia::drew_with_nvidia;
 use casa_doctor_checks::renderer::{RendererClass, classify};
 
-use super::nvidia::{NvidiaPath, draws_here, nvidia_path};
+use super::nvidia::{NvidiaPath, nvidia_path};
 use super::situation::{DisplayKind, ServerVendor, driver_trouble, server, server_vendor};
 use super::{Basis, Confidence, OpenGl, Recommendation, Rejected};
 
@@ -280,7 +281,7 @@ fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
     let (version, doubts, gap) = match nvidia_path(facts) {
         NvidiaPath::Coherent { version, doubts, gap } => (version, doubts, gap),
         NvidiaPath::Broken(why) => return verdict(Expected::Fails, why),
-        NvidiaPath::Unknown if drives && draws_here(facts) => {
+        NvidiaPath::Unknown if drives && drew_with_nvidia(facts) => {
             return verdict(
                 Expected::Best(Confidence::Low),
                 "NVIDIA's driver draws on this display, but the graphics cards could not be looked at".into(),

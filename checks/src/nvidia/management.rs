@@ -4,6 +4,7 @@ use super::{Driver, gpu, kernel_driver, numbers};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{ChildEnd, Facts, NvmlResult, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::renderer::{RendererClass, classify};
 
 pub(super) static CHECK: Check = Check {
     id: "nvidia-management",
@@ -60,18 +61,33 @@ fn run(facts: &Facts) -> Outcome {
         Driver::NotKnown(reason) => return Outcome::Unknown(reason),
     };
     let seen = format!("/proc/driver/nvidia/version: the kernel runs {version}");
-    let found = |title: &str, evidence: String| {
+    let draws = drew_with_nvidia(facts);
+    let found = |title: &str, evidence: String, severity: Severity| {
         let finding = FAILED.found().title(title).evidence(seen.clone()).evidence(evidence);
-        Outcome::Findings(vec![advise(finding)])
+        // The library is one thing and OpenGL another.
+        let finding = if draws {
+            finding.severity(severity.min(Severity::Warning)).evidence("OpenGL draws with the card all the same")
+        } else {
+            finding.severity(severity)
+        };
+        Outcome::Findings(vec![advise(finding, draws)])
     };
     let call = run.last_call.as_deref().unwrap_or("the first call");
     match (&run.end, &run.result) {
         (ChildEnd::Finished, Some(result)) => answered(result, &found),
+        // Where nothing keeps the driver at work, many cards take seconds to wake up.
         (ChildEnd::TimedOut { limit_ms }, _) => {
-            found("NVIDIA's driver is loaded and does not answer", format!("NVML: no answer within {limit_ms} ms in {call}"))
+            let hangs = facts.glx.as_ref().is_some_and(|glx| matches!(glx.end, ChildEnd::TimedOut { .. }));
+            let (title, severity) = if hangs {
+                ("NVIDIA's driver is loaded and does not answer", Severity::Error)
+            } else {
+                ("NVIDIA's management library does not answer in time", Severity::Warning)
+            };
+            found(title, format!("NVML: no answer within {limit_ms} ms in {call}"), severity)
         }
         (ChildEnd::Signal { name, .. }, _) => {
-            found("NVIDIA's management library crashes", format!("NVML: the test was ended by {name} in {call}"))
+            let evidence = format!("NVML: the test was ended by {name} in {call}");
+            found("NVIDIA's management library crashes", evidence, Severity::Warning)
         }
         (ChildEnd::NotStarted { reason }, _) => Outcome::Unknown(format!("the test could not be started: {reason}")),
         _ => Outcome::Unknown("the test of NVIDIA's management library ended without an answer".into()),
@@ -85,7 +101,16 @@ pub fn fails(facts: &Facts) -> bool {
     matches!(CHECK.judge(facts), Outcome::Findings(findings) if findings.iter().any(|finding| finding.severity == Severity::Error))
 }
 
-fn answered(result: &NvmlResult, found: &dyn Fn(&str, String) -> Outcome) -> Outcome {
+/// Whether OpenGL drew rightly on the display, with an NVIDIA card.
+#[must_use]
+pub fn drew_with_nvidia(facts: &Facts) -> bool {
+    let contexts = facts.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts);
+    contexts
+        .filter(|context| context.draw.as_ref().is_some_and(|draw| draw.error.is_none() && draw.wrong == 0))
+        .any(|context| classify(context).class == RendererClass::Hardware && context.vendor.to_ascii_lowercase().contains("nvidia"))
+}
+
+fn answered(result: &NvmlResult, found: &dyn Fn(&str, String, Severity) -> Outcome) -> Outcome {
     if let Some(error) = &result.error {
         return Outcome::Unknown(format!("NVIDIA's management library cannot be asked: {}: {}", error.call, error.message));
     }
@@ -94,37 +119,37 @@ fn answered(result: &NvmlResult, found: &dyn Fn(&str, String) -> Outcome) -> Out
     let evidence = format!("NVML: nvmlInit_v2 answers {code} ({said})");
     match code {
         code::SUCCESS if result.devices == Some(0) => {
-            found("NVIDIA's driver is loaded and finds no card", "NVML: nvmlDeviceGetCount_v2 tells 0 cards".to_owned())
+            let evidence = "NVML: nvmlDeviceGetCount_v2 tells 0 cards".to_owned();
+            found("NVIDIA's driver is loaded and finds no card", evidence, Severity::Error)
         }
         code::SUCCESS => Outcome::Pass,
         // The one says so and the other says not: which of them is right is not known.
         code::DRIVER_NOT_LOADED => {
-            match found("The kernel tells of NVIDIA's driver, and NVIDIA's library does not find it", evidence) {
-                Outcome::Findings(findings) => {
-                    Outcome::Findings(findings.into_iter().map(|finding| finding.severity(Severity::Info)).collect())
-                }
-                other => other,
-            }
+            found("The kernel tells of NVIDIA's driver, and NVIDIA's library does not find it", evidence, Severity::Info)
         }
-        code::LIB_RM_VERSION_MISMATCH => found("NVIDIA's library and the kernel's driver are of two versions", evidence),
-        code::NO_PERMISSION => found("NVIDIA's driver refuses this user", evidence),
-        code::OPERATING_SYSTEM => found("The system keeps this session from the NVIDIA card", evidence),
-        code::GPU_IS_LOST => found("The NVIDIA card has stopped answering", evidence),
-        _ => found(FAILED.title, evidence),
+        code::LIB_RM_VERSION_MISMATCH => {
+            found("NVIDIA's library and the kernel's driver are of two versions", evidence, Severity::Error)
+        }
+        code::NO_PERMISSION => found("NVIDIA's driver refuses this user", evidence, Severity::Error),
+        code::OPERATING_SYSTEM => found("The system keeps this session from the NVIDIA card", evidence, Severity::Error),
+        code::GPU_IS_LOST => found("The NVIDIA card has stopped answering", evidence, Severity::Error),
+        _ => found(FAILED.title, evidence, Severity::Error),
     }
 }
 
-fn advise(finding: Finding) -> Finding {
-    finding
-        .advise_command("See what the kernel says about it.", "sudo dmesg | grep -iE 'nvrm|xid'")
-        .advise("Then start the machine again. Until you do, use the OpenGL mode software.")
+fn advise(finding: Finding, draws: bool) -> Finding {
+    let finding = finding.advise_command("See what the kernel says about it.", "sudo dmesg | grep -iE 'nvrm|xid'");
+    if draws || finding.severity < Severity::Error {
+        return finding.advise("If the kernel tells of errors of the card, start the machine again.");
+    }
+    finding.advise("Then start the machine again. Until you do, use the OpenGL mode software.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::samples::healthy;
     use super::*;
-    use crate::facts::ChildRun;
+    use crate::facts::{ChildRun, Draw, GlContext, GlResult};
 
     fn with(end: ChildEnd, result: Option<NvmlResult>) -> Outcome {
         let run = ChildRun { end, last_call: Some("nvmlInit_v2".into()), stderr: Vec::new(), duration_ms: 3, result };
@@ -143,6 +168,39 @@ mod tests {
             let Outcome::Findings(findings) = with(ChildEnd::Finished, code(known)) else { panic!("{known}") };
             assert!(titles.insert(findings[0].title.clone()), "{known}");
         }
+    }
+
+    fn severity(outcome: &Outcome) -> Severity {
+        match outcome {
+            Outcome::Findings(findings) => findings[0].severity,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_opengl_draws_outweighs_the_library() {
+        let drawn = GlContext {
+            vendor: "NVIDIA Corporation".into(),
+            renderer: "NVIDIA GeForce RTX 3070/PCIe/SSE2".into(),
+            draw: Some(Draw { pixels: 4, ..Draw::default() }),
+            ..GlContext::default()
+        };
+        let glx = |end, contexts| {
+            let result = Some(GlResult { contexts, ..GlResult::default() });
+            ChildRun { end, last_call: None, stderr: Vec::new(), duration_ms: 1, result }
+        };
+        let judged = |end, result, glx| {
+            let nvml = ChildRun { end, last_call: None, stderr: Vec::new(), duration_ms: 3, result };
+            let facts = Facts { nvml: Some(nvml), glx: Some(glx), ..healthy() };
+            (severity(&CHECK.judge(&facts)), fails(&facts))
+        };
+        let lost = || code(15);
+        assert_eq!(judged(ChildEnd::Finished, lost(), glx(ChildEnd::Finished, vec![drawn])), (Severity::Warning, false));
+        assert_eq!(judged(ChildEnd::Finished, lost(), glx(ChildEnd::Finished, Vec::new())), (Severity::Error, true));
+        // A library that takes long is not yet a driver that hangs.
+        let hung = || ChildEnd::TimedOut { limit_ms: 4000 };
+        assert_eq!(judged(hung(), None, glx(ChildEnd::Finished, Vec::new())), (Severity::Warning, false));
+        assert_eq!(judged(hung(), None, glx(hung(), Vec::new())), (Severity::Error, true));
     }
 
     #[test]

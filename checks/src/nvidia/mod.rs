@@ -17,7 +17,7 @@ mod versions;
 pub(crate) mod samples;
 
 pub use self::devices::{card_nodes, closed_node};
-pub use self::management::fails as driver_fails;
+pub use self::management::{drew_with_nvidia, fails as driver_fails};
 use crate::check::{Check, Outcome};
 use crate::facts::{Engine, EngineKind, Facts, Gpu, Nvidia};
 use crate::finding::Severity;

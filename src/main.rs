@@ -15,6 +15,7 @@ mod judge;
 mod launch;
 mod measure;
 mod output;
+mod own_record;
 mod plan;
 mod plugins;
 mod probes;

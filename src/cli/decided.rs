@@ -7,18 +7,14 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
 use casa_doctor_checks::facts::{Environment, Facts};
-use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
 use crate::casa_distro::{self, look_up_image};
 use crate::host::{Access, FileKind, Host};
 use crate::launch::Settings;
-use crate::output;
 use crate::recommend::decision::{self, Decision, KEY};
 use crate::recommend::memory::{self, Recall};
-
-/// A record of some hundred decisions has some 10 kB.
-const LIMIT: u64 = 4 << 20;
+use crate::{output, own_record};
 
 /// What a decision rests on besides facts, learnt without starting anything: which engine and which image, by the stamps of their
 /// files.
@@ -41,19 +37,10 @@ fn stamp(host: &dyn Host, path: &Path) -> Option<String> {
     Some(format!("{} {} {seconds}", path.display(), metadata.size))
 }
 
-/// What was decided. The user's own record comes first: who measures wants that to count.
+/// What was decided.
 pub(super) fn recall(host: &dyn Host, facts: &Facts) -> Recall {
     let Some(environment) = facts.environment.as_ref().and_then(|search| search.found.as_ref()) else { return Recall::Nothing };
-    let identities = identities(host, environment);
-    let own = state_file(host, environment).and_then(|file| read(host, &file));
-    let own = memory::recall(own.as_ref().and_then(|value| value.get(KEY)), facts, &identities);
-    let shared = environment.file.value.as_ref().and_then(|value| value.get(KEY));
-    match (own, memory::recall(shared, facts, &identities)) {
-        (own @ Recall::Holds(_), _) => own,
-        (_, shared @ Recall::Holds(_)) => shared,
-        (Recall::Nothing, shared) => shared,
-        (own, _) => own,
-    }
+    memory::recall(environment, facts, &identities(host, environment))
 }
 
 /// Whether the environment's own file can be replaced by this user.
@@ -65,8 +52,8 @@ pub(super) fn is_writable(host: &dyn Host, environment: &Environment) -> bool {
 
 /// Keeps a decision in the user's state directory; tells the file.
 pub(super) fn keep(host: &dyn Host, environment: &Environment, decision: &Decision) -> anyhow::Result<PathBuf> {
-    let file = state_file(host, environment).context("your home directory is not known, so the decision cannot be kept")?;
-    let mut value = read(host, &file).filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let file = file_of(host, environment).context("your home directory is not known, so the decision cannot be kept")?;
+    let mut value = own_record::read(host, &file).filter(Value::is_object).unwrap_or_else(|| json!({}));
     let edits = decision::edits(value.get(KEY), &file, decision);
     if edits.is_empty() {
         return Ok(file);
@@ -82,22 +69,11 @@ pub(super) fn keep(host: &dyn Host, environment: &Environment, decision: &Decisi
 
 /// Whether the user's own record has something for this environment, which a new decision must then replace.
 pub(super) fn is_kept(host: &dyn Host, environment: &Environment) -> bool {
-    state_file(host, environment).is_some_and(|file| host.exists(&file) == Some(true))
+    file_of(host, environment).is_some_and(|file| host.exists(&file) == Some(true))
 }
 
-fn read(host: &dyn Host, file: &Path) -> Option<Value> {
-    serde_json::from_slice(&host.read(file, LIMIT).ok()?).ok()
-}
-
-/// One file for each environment, so that two that are decided at once do not get into each other's way.
-fn state_file(host: &dyn Host, environment: &Environment) -> Option<PathBuf> {
-    let named = host.env("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let directory = named.or_else(|| Some(host.identity().home?.join(".local/state")))?.join("casa-doctor/decisions");
-    let path = host.canonicalize(&environment.file.path).unwrap_or_else(|_| environment.file.path.clone());
-    let sum = Md5::digest(path.as_os_str().as_encoded_bytes());
-    let name = environment.directory.file_name().map(|name| name.to_string_lossy().replace(|c: char| !c.is_alphanumeric(), "-"));
-    let hash: String = sum.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    Some(directory.join(format!("{}-{hash}.json", name.unwrap_or_default())))
+fn file_of(host: &dyn Host, environment: &Environment) -> Option<PathBuf> {
+    own_record::file(host, &environment.directory, &environment.file.path)
 }
 
 #[cfg(test)]
@@ -109,18 +85,6 @@ mod tests {
         let mut environment = Environment { directory: path.into(), ..Environment::default() };
         environment.file.path = Path::new(path).join("conf/casa_distro.json");
         environment
-    }
-
-    #[test]
-    fn each_environment_has_a_file_of_its_own_in_the_state_directory() {
-        let host = RecordedHost::new().env("XDG_STATE_HOME", "/state");
-        let of = |path: &str| state_file(&host, &environment(path)).unwrap();
-        let (one, other) = (of("/a/brainvisa-5.3"), of("/b/brainvisa-5.3"));
-        assert!(one.starts_with("/state/casa-doctor/decisions") && one != other, "{one:?} {other:?}");
-        assert!(one.file_name().unwrap().to_str().unwrap().starts_with("brainvisa-5-3-"));
-        let relative = RecordedHost::new().env("XDG_STATE_HOME", "state");
-        let file = state_file(&relative, &environment("/a/e"));
-        assert!(file.is_none_or(|file| file.is_absolute()), "a relative directory is no state directory (XDG)");
     }
 
     #[test]

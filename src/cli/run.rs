@@ -160,7 +160,7 @@ fn facts_and_mode(host: &Arc<dyn Host>, options: &Options, args: &RunArgs) -> Re
     if mode.is_none() && !blind {
         match decided::recall(host.as_ref(), &facts) {
             Recall::Nothing => {}
-            Recall::Holds(decided) => mode = Some(decided),
+            Recall::Holds(decided) => mode = Some(decided.opengl),
             Recall::Changed { was, what } => changed = Some((was, what)),
         }
     }

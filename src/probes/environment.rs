@@ -15,6 +15,8 @@ use crate::casa_distro::{
     substitute, user_directory, user_file,
 };
 use crate::host::{Access, FileKind, Host};
+use crate::own_record;
+use crate::recommend::decision::KEY;
 
 /// How many different variables are remembered.
 const MAX_VARIABLES: usize = 1000;
@@ -73,6 +75,7 @@ fn examine(host: &dyn Host, place: Place) -> Environment {
         linked_directories: linked_directories(host),
         unread_files: unread_files(host, &directory),
         mounts: mounts.unwrap_or_default(),
+        decided: decided(host, &directory, &file.path),
         option_binds: merged.as_ref().map(|merged| option_binds::look(host, merged)).unwrap_or_default(),
         directory,
         file,
@@ -81,6 +84,14 @@ fn examine(host: &dyn Host, place: Place) -> Environment {
         merged,
         home,
     }
+}
+
+/// What casa-doctor recorded for this user alone.
+fn decided(host: &dyn Host, directory: &Path, config: &Path) -> Option<Value> {
+    let record = own_record::read(host, &own_record::file(host, directory, config)?)?;
+    let mut decided = record.get(KEY)?.clone();
+    hide_secrets(&mut decided);
+    Some(decided)
 }
 
 /// The mounts with what stands on the host. A path that holds a secret is looked at and not told.

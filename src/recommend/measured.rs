@@ -3,7 +3,11 @@
 use casa_doctor_checks::facts::{Facts, Measurement, MeasurementOutcome, Measurements, OpenGl, Place};
 use casa_doctor_checks::renderer::RendererClass;
 
-use super::predict::predict;
+use serde_json::Map;
+
+use super::decision::Recorded;
+use super::memory::{self, Recall};
+use super::predict::{expectation, predict};
 use super::{Basis, Confidence, Recommendation, Rejected};
 
 /// A mode that is this much as fast as the fastest counts as equally fast: measurements of 200 ms are no better than that.
@@ -11,12 +15,12 @@ const AS_FAST: f64 = 0.8;
 
 /// Recommends a mode: from what was tried out in the image where that was done, else from the facts alone.
 pub(crate) fn recommend(facts: &Facts) -> Option<Recommendation> {
-    let Some(measurements) = &facts.measurements else { return predict(facts) };
+    let Some(measurements) = &facts.measurements else { return untried(facts) };
     let tried: Vec<&Measurement> = measurements.measured.iter().filter(|one| one.place == Place::Image).collect();
     if tried.iter().all(|one| one.outcome == MeasurementOutcome::NotStarted) {
         let of_tried = tried.iter().find_map(|one| one.reason.clone());
         let why = of_tried.or_else(|| measurements.unfinished.first().map(|one| one.reason.clone()));
-        return predict(facts).map(|mut found| {
+        return untried(facts).map(|mut found| {
             found.reasons.extend(why.map(|why| format!("no mode could be tried out: {why}")));
             // Of a container that does not start nobody knows how it would draw.
             if !tried.is_empty() {
@@ -29,6 +33,46 @@ pub(crate) fn recommend(facts: &Facts) -> Option<Recommendation> {
         return Some(best_unfinished(measurements, &tried));
     }
     Some(decide(measurements, &tried))
+}
+
+/// Where nothing was tried now: what was tried before, as long as nothing that it rests on has changed, else what the facts let
+/// expect.
+fn untried(facts: &Facts) -> Option<Recommendation> {
+    let environment = facts.environment.as_ref().and_then(|search| search.found.as_ref());
+    let recalled = environment.map_or(Recall::Nothing, |environment| memory::recall(environment, facts, &Map::new()));
+    match recalled {
+        Recall::Holds(recorded) if recorded.basis == Basis::Measured => Some(remembered(facts, *recorded)),
+        Recall::Changed { was, what } => predict(facts).map(|mut found| {
+            found.reasons.push(format!(
+                "before, the mode \"{}\" was decided here, but meanwhile {}; --measure tries the modes out again",
+                was.word(),
+                what.join(", and ")
+            ));
+            found
+        }),
+        Recall::Holds(_) | Recall::Nothing => predict(facts),
+    }
+}
+
+/// A decision that was made by trying out before.
+fn remembered(facts: &Facts, recorded: Recorded) -> Recommendation {
+    let failing = expectation(facts).map(|expected| expected.failing).unwrap_or_default();
+    let others = [OpenGl::Container, OpenGl::Nv, OpenGl::Software].into_iter().filter(|mode| *mode != recorded.opengl);
+    let rejected = others.map(|opengl| {
+        let known = failing.iter().find(|one| one.opengl == opengl).map(|one| one.reason.clone());
+        let chosen = || format!("when the modes were tried out in the image, \"{}\" was chosen", recorded.opengl.word());
+        Rejected { opengl, reason: known.unwrap_or_else(chosen) }
+    });
+    let rejected = rejected.collect();
+    let because = Some(recorded.because).filter(|because| !because.is_empty());
+    let since = "this was found out before, and nothing that it rests on has changed since; --measure tries the modes out again";
+    Recommendation {
+        opengl: recorded.opengl,
+        basis: Basis::Measured,
+        confidence: Confidence::High,
+        reasons: because.into_iter().chain([since.to_owned()]).collect(),
+        rejected,
+    }
 }
 
 /// What is left where no mode that was tried works and others were not tried to the end: the expected one, if it is one of them.

@@ -1,3 +1,5 @@
+use serde_json::{Value, json};
+
 use super::*;
 use crate::recommend::OpenGl::{Container, None as NoMode, Nv, Software};
 
@@ -203,4 +205,61 @@ fn the_kept_word_is_unsure_when_nothing_was_compared() {
     let found = recommend(&facts(vec![unverified(Container, LLVMPIPE, RendererClass::Software)])).unwrap();
     assert_eq!((found.opengl, found.confidence), (Container, Confidence::Medium));
     assert!(found.reasons[0].ends_with("what it draws could not be compared"), "{:?}", found.reasons);
+}
+
+/// A machine whose screen is driven by Mesa, with what was decided there.
+fn with_record(own: Option<Value>, shared: Option<Value>) -> Facts {
+    use casa_doctor_checks::facts::{
+        Connection, Environment, EnvironmentSearch, Gpu, Image, ImageContents, Machine, ServerGlx, X11, XServer,
+    };
+    let glx = ServerGlx { version: "1.4".into(), vendor_names: vec!["mesa".into()], ..ServerGlx::default() };
+    let server = XServer { glx: Some(glx), ..XServer::default() };
+    let mut environment = Environment { decided: own, ..Environment::default() };
+    environment.file.value = Some(json!({"casa_doctor": shared}));
+    let contents = ImageContents {
+        glx_vendors: vec!["mesa".into()],
+        glvnd: Some(true),
+        dri_drivers: vec!["gallium".into()],
+        software_mesa: Some(true),
+        ..ImageContents::default()
+    };
+    Facts {
+        machine: Some(Machine { os: "linux".into(), hostname: Some("pc".into()), ..Machine::default() }),
+        x11: Some(X11 { connection: Connection::Connected(Box::new(server)), ..X11::default() }),
+        gpu: Some(Gpu::default()),
+        environment: Some(EnvironmentSearch { found: Some(environment), ..EnvironmentSearch::default() }),
+        image: Some(Image { contents: Some(contents), ..Image::default() }),
+        ..Facts::default()
+    }
+}
+
+fn record(mode: &str, basis: &str, vendor: &str) -> Value {
+    let decision = json!({"opengl": mode, "basis": basis, "because": "it drew", "fingerprint": {"glx_vendor": vendor}});
+    json!({"version": 1, "decisions": {"pc": {"local": decision}}})
+}
+
+#[test]
+fn what_was_tried_out_before_outweighs_what_the_facts_let_expect() {
+    let tried = || Some(record("software", "measured", "mesa"));
+    for facts in
+        [with_record(None, tried()), with_record(tried(), None), with_record(tried(), Some(record("nv", "measured", "mesa")))]
+    {
+        let found = recommend(&facts).unwrap();
+        assert_eq!((found.opengl, found.basis), (Software, Basis::Measured));
+        assert_eq!(found.reasons[0], "it drew");
+        let others: Vec<_> = found.rejected.iter().map(|one| (one.opengl, one.reason.contains("was chosen"))).collect();
+        assert_eq!(others, [(Container, true), (Nv, false)], "{found:#?}");
+    }
+    let now = Some(Measurements { measured: vec![software(Container, LLVMPIPE, 20.0)], ..Measurements::default() });
+    let again = Facts { measurements: now, ..with_record(None, tried()) };
+    assert_eq!(recommend(&again).unwrap().opengl, Container, "what is tried now counts");
+}
+
+#[test]
+fn a_prediction_of_before_and_one_that_rests_on_something_else_decide_nothing() {
+    let predicted = recommend(&with_record(None, Some(record("software", "predicted", "mesa")))).unwrap();
+    assert_eq!((predicted.opengl, predicted.basis), (Container, Basis::Predicted));
+    let changed = recommend(&with_record(None, Some(record("nv", "measured", "nvidia")))).unwrap();
+    assert_eq!((changed.opengl, changed.basis), (Container, Basis::Predicted));
+    assert!(changed.reasons.last().unwrap().contains("\"nv\" was decided here, but meanwhile"), "{changed:#?}");
 }

@@ -5,7 +5,7 @@ use casa_doctor_checks::finding::Edit;
 use casa_doctor_checks::gl::{GlibcGap, glibc_gap};
 use serde_json::{Map, Value, json};
 
-use super::decision::{self, Clash, Decision, KEY, Record, Stock, stock_edits};
+use super::decision::{self, Clash, Decision, KEY, Record, Recorded, Stock, stock_edits};
 use super::situation::{DisplayKind, ServerVendor, server, server_vendor};
 use super::{OpenGl, Recommendation};
 
@@ -89,8 +89,8 @@ pub(crate) fn decision(facts: &Facts, recommendation: &Recommendation, identitie
 pub(crate) enum Recall {
     /// Nothing.
     Nothing,
-    /// This mode, and everything that it rests on is still so.
-    Holds(OpenGl),
+    /// This decision, and everything that it rests on is still so.
+    Holds(Box<Recorded>),
     /// This mode, and something that it rests on is different now.
     Changed {
         /// The mode that was decided.
@@ -100,9 +100,21 @@ pub(crate) enum Recall {
     },
 }
 
-/// Recalls a decision from the value of the key `casa_doctor`, and compares what it rests on with what is there now, as far as the
-/// facts and the identities of engine and image tell.
-pub(crate) fn recall(remembered: Option<&Value>, facts: &Facts, identities: &Map<String, Value>) -> Recall {
+/// Recalls a decision from the user's own record and from the environment's, and compares what it rests on with what is there now, as
+/// far as the facts and the identities of engine and image tell. The user's own comes first: who measures wants that to count.
+pub(crate) fn recall(environment: &Environment, facts: &Facts, identities: &Map<String, Value>) -> Recall {
+    let shared = environment.file.value.as_ref().and_then(|value| value.get(KEY));
+    let [own, shared] = [environment.decided.as_ref(), shared].map(|record| recall_one(record, facts, identities));
+    match (own, shared) {
+        (own @ Recall::Holds(_), _) => own,
+        (_, shared @ Recall::Holds(_)) => shared,
+        (Recall::Nothing, shared) => shared,
+        (own, _) => own,
+    }
+}
+
+/// Recalls a decision from the value of the key `casa_doctor`.
+fn recall_one(remembered: Option<&Value>, facts: &Facts, identities: &Map<String, Value>) -> Recall {
     let record = Record::read(remembered);
     let (Some(machine), Some(display)) = (machine(facts), DisplayKind::of(facts)) else { return Recall::Nothing };
     let Some(recorded) = record.decision(machine, display).filter(|recorded| recorded.opengl != OpenGl::None) else {
@@ -112,7 +124,7 @@ pub(crate) fn recall(remembered: Option<&Value>, facts: &Facts, identities: &Map
     now.extend(identities.clone());
     let what: Vec<_> =
         decision::changes(&recorded.fingerprint, &now).iter().map(|key| in_words(key, &recorded.fingerprint, &now)).collect();
-    if what.is_empty() { Recall::Holds(recorded.opengl) } else { Recall::Changed { was: recorded.opengl, what } }
+    if what.is_empty() { Recall::Holds(Box::new(recorded.clone())) } else { Recall::Changed { was: recorded.opengl, what } }
 }
 
 /// A difference in words.
@@ -239,10 +251,11 @@ mod tests {
     fn a_decision_holds_while_everything_it_rests_on_is_the_same() {
         let here = facts("mesa", ServerKind::Xorg);
         let value = recorded(&here);
-        let holds = |facts: &Facts, identities: &Map<String, Value>| recall(Some(&value), facts, identities);
-        assert_eq!(holds(&here, &identities("/i.sif 5 1")), Recall::Holds(OpenGl::Software));
-        assert_eq!(holds(&here, &Map::new()), Recall::Holds(OpenGl::Software), "what cannot be told now says nothing");
-        assert_eq!(recall(None, &here, &Map::new()), Recall::Nothing);
+        let holds = |facts: &Facts, identities: &Map<String, Value>| recall_one(Some(&value), facts, identities);
+        let held = Recall::Holds(Box::new(Record::read(Some(&value)).decision("pc", DisplayKind::Local).unwrap().clone()));
+        assert_eq!(holds(&here, &identities("/i.sif 5 1")), held);
+        assert_eq!(holds(&here, &Map::new()), held, "what cannot be told now says nothing");
+        assert_eq!(recall_one(None, &here, &Map::new()), Recall::Nothing);
         let mut elsewhere = here.clone();
         elsewhere.machine.as_mut().unwrap().hostname = Some("laptop".into());
         assert_eq!(holds(&elsewhere, &Map::new()), Recall::Nothing, "another machine has its own");
@@ -254,7 +267,7 @@ mod tests {
     fn what_changed_is_told_in_words() {
         let value = recorded(&facts("mesa", ServerKind::Xorg));
         let now = facts("nvidia", ServerKind::Xwayland);
-        let Recall::Changed { was, what } = recall(Some(&value), &now, &identities("/i.sif 6 2")) else { panic!("it holds") };
+        let Recall::Changed { was, what } = recall_one(Some(&value), &now, &identities("/i.sif 6 2")) else { panic!("it holds") };
         assert_eq!(was, OpenGl::Software);
         assert_eq!(
             what,

@@ -39,6 +39,8 @@ pub struct Environment {
     pub merged: Option<Value>,
     /// The mounts of the merged view, substituted as casa_distro means them, with what stands on the host.
     pub mounts: Vec<Mount>,
+    /// What casa-doctor recorded for this user alone: the value of the key `casa_doctor` in the user's own record.
+    pub decided: Option<Value>,
     /// The absolute paths that options of the merged configuration bind.
     pub option_binds: Vec<OptionBind>,
     /// Where the container's home directory is on the host.

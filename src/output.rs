@@ -87,6 +87,8 @@ pub(crate) fn file_of_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.tempfile_in(directory_of(&target)).map_err(named)?;
     if let Some(there) = there {
+        // Replacing it needs no permission of the file itself, which may have been taken away for a reason.
+        drop(std::fs::OpenOptions::new().write(true).open(&target).map_err(named)?);
         // A file that its owner made private stays so.
         file.as_file().set_permissions(there.permissions()).map_err(named)?;
     }

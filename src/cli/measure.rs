@@ -31,7 +31,10 @@ pub(super) fn measure(host: Arc<dyn Host>, options: &Options, env: Option<OsStri
     let only_this = Selection::parse(&Catalog::registered(), &[], &[CHECK.to_owned()], &options.skip).map_err(Failure::usage)?;
     let mut diagnosis = look_only(&host, options, env, &wanted)?;
     diagnosis.measure(&host, &host, options, &only_this)?;
-    remember(host.as_ref(), options, &diagnosis)?;
+    if let Err(error) = remember(host.as_ref(), options, &diagnosis) {
+        // What was found out is told all the same.
+        output::notice(&format!("the decision could not be kept for you: {error:#}"));
+    }
     let mut document = diagnosis.document(host.as_ref());
     conclude(host.as_ref(), options, &only_this, &mut document)?;
     if diagnosis.facts.measurements.as_ref().is_some_and(nothing_started) {
@@ -48,7 +51,7 @@ fn nothing_started(all: &Measurements) -> bool {
 }
 
 /// Keeps what was measured in the user's own record, which `run` obeys. The environment's file is `--fix`'s.
-fn remember(host: &dyn Host, options: &Options, diagnosis: &Diagnosis) -> Result<(), Failure> {
+fn remember(host: &dyn Host, options: &Options, diagnosis: &Diagnosis) -> anyhow::Result<()> {
     let (Some(environment), Some(recommendation)) = (diagnosis.environment(), &diagnosis.recommendation) else { return Ok(()) };
     if recommendation.basis != Basis::Measured {
         return Ok(());

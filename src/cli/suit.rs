@@ -1,12 +1,13 @@
 //! Options that a command would pass over, although they ask for something else than what it then does.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Failure;
 use super::args::{Command, Options};
 use super::diagnose::selection;
-use crate::host::Host;
+use crate::host::{FileKind, Host};
 use crate::output;
 
 /// Refuses them, with the reason. What merely has no effect is let through.
@@ -51,11 +52,40 @@ pub(super) fn check(
             "run writes no report, and -o does not take the output of the command: give -o with --dry-run only, or redirect the output"
         )));
     }
+    if let Some(output) = &options.output {
+        keeps_what_is_read(host.as_ref(), options, command, output)?;
+    }
     if !chooses(command) {
         // Nothing is chosen here, but a misspelt id stays one.
         selection(host, options)?;
     }
     Ok(())
+}
+
+/// Refuses to put a report into the place of what is read, which nobody keeps a copy of.
+fn keeps_what_is_read(host: &dyn Host, options: &Options, command: Option<&Command>, output: &Path) -> Result<(), Failure> {
+    // What is not there yet is overwritten by nothing.
+    let Ok(target) = host.canonicalize(output) else { return Ok(()) };
+    let log = match command {
+        Some(Command::Explain { log: Some(log), .. }) => Some(Path::new(log)),
+        _ => None,
+    };
+    let read = [(options.replay.as_deref(), "recording"), (options.baseline.as_deref(), "baseline"), (log, "log")];
+    let same = |path: &Path| host.canonicalize(path).is_ok_and(|path| path == target);
+    let is_file = host.metadata(&target).is_ok_and(|metadata| metadata.kind == FileKind::File);
+    let name = target.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_configuration = name.starts_with("casa_distro") && name.ends_with(".json");
+    let is_image = [".sif", ".simg", ".sqfs", ".squashfs", ".vdi"].iter().any(|ending| name.ends_with(ending));
+    let what = match read.into_iter().find(|(path, _)| path.is_some_and(same)) {
+        Some((_, what)) => format!("the {what} that is read"),
+        None if is_file && is_configuration => "a configuration of casa_distro".to_owned(),
+        None if is_file && is_image => "an image".to_owned(),
+        None => return Ok(()),
+    };
+    Err(Failure::usage(anyhow::anyhow!(
+        "-o {}: this is {what}, which a report must not replace: name another file",
+        output.display()
+    )))
 }
 
 /// Whether a command reads `--only` and `--skip` itself, from the catalogue that it works with.

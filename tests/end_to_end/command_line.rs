@@ -205,6 +205,34 @@ fn a_report_keeps_the_link_and_the_mode_of_the_file_that_it_replaces() {
 }
 
 #[test]
+fn a_report_does_not_take_the_place_of_what_is_read() {
+    let patient = Patient::new();
+    let environment = patient.environment("e", &healthy_configuration("i.sif"));
+    let config = environment.join("conf/casa_distro.json");
+    let before = std::fs::read(&config).unwrap();
+    let (environment, config) = (environment.to_str().unwrap(), config.to_str().unwrap());
+    let record = patient.home().join("record.json");
+    patient.run(["record", environment, "-o", record.to_str().unwrap()]).assert_status(0);
+    let recorded = std::fs::read(&record).unwrap();
+    let record = record.to_str().unwrap();
+    for args in [
+        vec!["--no-graphics", environment, "-o", config],
+        vec!["record", environment, "-o", config],
+        vec!["--replay", record, "-o", record],
+    ] {
+        let answer = patient.run(&args);
+        answer.assert_status(2);
+        assert!(answer.stderr().contains("must not replace"), "{args:?}: {}", answer.all());
+    }
+    assert_eq!((std::fs::read(config).unwrap(), std::fs::read(record).unwrap()), (before, recorded));
+    // Who took the permission away meant it.
+    let kept = patient.file("kept.txt", "mine");
+    std::fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    patient.run(["list", "-o", kept.to_str().unwrap()]).assert_status(3);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "mine");
+}
+
+#[test]
 fn what_would_be_passed_over_is_refused_or_said() {
     let patient = Patient::new();
     let recording = patient.home().join("machine.json");

@@ -319,3 +319,33 @@ fn a_read_only_environment_keeps_its_decision_in_the_users_state_directory() {
     assert!(started.stdout().contains("SOFTWARE_OPENGL"), "{}", started.all());
     assert!(Command::new("chmod").arg("755").arg(conf).status().unwrap().success());
 }
+
+#[test]
+fn what_was_tried_out_stays_what_is_recommended_and_set() {
+    let server = XServer::start();
+    let patient = at(&server);
+    let environment = around(&patient, "LAB_IMAGE_CRASH");
+    let config = Path::new(&environment).join("conf/casa_distro.json");
+    // Status 1 means that something is left to be told, which is no matter here.
+    patient.run(["--fix", "--yes", &environment]);
+    let fixed = fs::read_to_string(&config).unwrap();
+    assert!(fixed.contains("\"software\"") && fixed.contains("/usr/local/lib/mesa"), "{fixed}");
+    let (document, answer) = patient.diagnose([environment.as_str()]);
+    let told = &document["recommendation"];
+    assert_eq!((&told["opengl"], &told["basis"]), (&json!("software"), &json!("measured")), "{}", answer.all());
+    assert_eq!(document["plan"]["edits"], json!([]), "{}", answer.all());
+    patient.run(["--fix", "--yes", "--no-graphics", &environment]);
+    assert_eq!(fs::read_to_string(&config).unwrap(), fixed);
+}
+
+#[test]
+fn where_the_decision_cannot_be_kept_what_was_measured_is_told_all_the_same() {
+    let server = XServer::start();
+    let mut patient = at(&server);
+    let environment = around(&patient, "LAB_IMAGE");
+    let state = patient.file("state", "no directory");
+    patient.set("XDG_STATE_HOME", state.to_str().unwrap());
+    let (document, answer) = measure(&patient, &environment, &[]);
+    assert_eq!(of(&document, "container")["outcome"], "works", "{}", answer.all());
+    assert!(answer.stderr().contains("could not be kept"), "{}", answer.all());
+}

@@ -3,6 +3,7 @@
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{FindingKind, Severity};
+use crate::image::environment;
 
 pub(super) static CHECK: Check = Check {
     id: "session-leftovers",
@@ -32,12 +33,19 @@ fn free(facts: &Facts) -> Outcome {
     if session.leftover_variables.is_empty() {
         return Outcome::Pass;
     }
-    let reaches_the_container =
-        |name: &String| name == "CASA_HOST_DIR" || name.starts_with("APPTAINERENV_") || name.starts_with("SINGULARITYENV_");
-    let severe = session.leftover_variables.iter().any(reaches_the_container);
-    let mut finding = LEFTOVER.found().severity(if severe { Severity::Warning } else { Severity::Info });
+    let reaches_the_container = |name: &String| name.starts_with("APPTAINERENV_") || name.starts_with("SINGULARITYENV_");
+    let stops_casa_distro = session.leftover_variables.iter().any(|name| name == "CASA_HOST_DIR");
+    let severity = match () {
+        // There is something that bv would have to start.
+        () if stops_casa_distro && environment(facts).is_some() => Severity::Error,
+        () if stops_casa_distro || session.leftover_variables.iter().any(reaches_the_container) => Severity::Warning,
+        () => Severity::Info,
+    };
+    let mut finding = LEFTOVER.found().severity(severity);
     for name in &session.leftover_variables {
-        finding = finding.evidence(format!("{name} is set"));
+        let effect =
+            if name == "CASA_HOST_DIR" { ": bv and casa_distro believe to be in a container, and start nothing" } else { "" };
+        finding = finding.evidence(format!("{name} is set{effect}"));
     }
     // A name from the environment is not put into a command when a shell could read it otherwise.
     let plain = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -50,7 +58,7 @@ fn free(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Session;
+    use crate::facts::{Environment, EnvironmentSearch, Session};
     use crate::image::tests::{answered, findings};
 
     fn facts(names: &[&str], inside: Option<&str>) -> Facts {
@@ -65,6 +73,11 @@ mod tests {
         assert_eq!((found[0].severity, found[0].evidence.len()), (Severity::Warning, 2));
         assert_eq!(found[0].advice[0].command.as_deref(), Some("unset APPTAINERENV_DISPLAY CASA_HOST_DIR"));
         assert_eq!(findings(&CHECK, &facts(&["APPTAINER_BIND"], None))[0].severity, Severity::Info);
+        let with_environment = Facts {
+            environment: Some(EnvironmentSearch { found: Some(Environment::default()), ..EnvironmentSearch::default() }),
+            ..facts(&["CASA_HOST_DIR"], None)
+        };
+        assert_eq!(findings(&CHECK, &with_environment)[0].severity, Severity::Error, "bv does not start it");
         assert_eq!(CHECK.judge(&facts(&[], None)), Outcome::Pass);
         assert!(matches!(CHECK.judge(&facts(&["CASA_HOST_DIR"], Some("casa-distro"))), Outcome::Skipped(_)));
     }

@@ -59,7 +59,6 @@ fn present(facts: &Facts) -> Outcome {
     if wanted.iter().all(|kind| missing(kind.program())) {
         let mut finding = MISSING
             .found()
-            .severity(Severity::Warning)
             .title("The container engine is installed in a place that is not on PATH")
             .evidence(configured)
             .evidence(looked_for(engines));
@@ -144,11 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_off_the_path_is_a_warning_that_names_its_folder() {
+    fn an_engine_off_the_path_is_told_with_its_folder() {
         let mut apptainer = engine(EngineKind::Apptainer, "1.4.5", Some(Setuid::Absent));
         apptainer.path = "/opt/apptainer/bin/apptainer".into();
         let found = findings(&CHECK, &facts_for("singularity", without(&["apptainer", "singularity"], healthy(vec![apptainer]))));
-        assert_eq!(found[0].severity, Severity::Warning);
+        assert_eq!(found[0].severity, Severity::Error);
         assert!(found[0].advice[0].text.contains("/opt/apptainer/bin"));
     }
 

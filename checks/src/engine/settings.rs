@@ -108,7 +108,11 @@ fn effects(facts: &Facts, engine: &Engine, settings: &EngineSettings) -> Vec<Eff
         );
     }
     if let Some("no" | "minimal") = value("mount dev") {
-        add("mount dev", "the container sees no device of the graphics card, so that the processor draws", Severity::Warning);
+        add(
+            "mount dev",
+            "the container sees no card but NVIDIA's in the mode nv, so that the processor draws; casa-doctor run brings the others along",
+            Severity::Warning,
+        );
     }
     if value("mount home") == Some("no") {
         add("mount home", "your home directory is not mounted by itself; casa_distro mounts what it needs", Severity::Info);

@@ -117,8 +117,22 @@ pub(super) fn diagnose(host: Arc<dyn Host>, options: &Options, env: Option<OsStr
     document.plan = diagnosis.plan().document(&diagnosis.facts);
     conclude(host.as_ref(), options, &selection, &mut document)?;
     write_baseline(host.as_ref(), options, &selection, &mut document)?;
-    deliver(options, &render(host.as_ref(), options, &document)?)?;
+    let text = render(host.as_ref(), options, &document)?;
+    // Prose says it itself, unless it is kept quiet because all is well; a program that reads the document does not ask.
+    if text.is_empty() || !(options.format.is_prose() || options.quiet) {
+        tell_several(&diagnosis.facts);
+    }
+    deliver(options, &text)?;
     Ok(document.exit_status)
+}
+
+/// Says that no environment was examined because there are several.
+fn tell_several(facts: &Facts) {
+    let Some(search) = facts.environment.as_ref().filter(|search| search.found.is_none() && !search.candidates.is_empty()) else {
+        return;
+    };
+    let names: Vec<_> = search.candidates.iter().map(|path| format!("  {}", path.display())).collect();
+    output::notice(&format!("several environments were found, and none of them was examined; name one:\n{}", names.join("\n")));
 }
 
 /// Looks at this machine, or reads a recording of one, and judges it. Gives what the user wants of it, too.

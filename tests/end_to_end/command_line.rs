@@ -205,6 +205,20 @@ fn a_report_keeps_the_link_and_the_mode_of_the_file_that_it_replaces() {
 }
 
 #[test]
+fn several_environments_are_named_whoever_asks() {
+    let mut patient = Patient::new();
+    let base = patient.environment("base/one", &healthy_configuration("i.sif")).parent().unwrap().to_owned();
+    patient.environment("base/two", &healthy_configuration("i.sif"));
+    patient.set("CASA_BASE_DIRECTORY", base.to_str().unwrap());
+    for args in [vec!["-q", "--only", "config"], vec!["--format", "json", "--only", "config"], vec!["--only", "config"]] {
+        let answer = patient.run(&args);
+        answer.assert_status(0);
+        let told = if args[0] == "--only" { answer.stdout() } else { answer.stderr() };
+        assert!(told.contains("base/one") && told.contains("base/two"), "{args:?}: {}", answer.all());
+    }
+}
+
+#[test]
 fn a_report_does_not_take_the_place_of_what_is_read() {
     let patient = Patient::new();
     let environment = patient.environment("e", &healthy_configuration("i.sif"));

@@ -7,6 +7,7 @@ mod duplicates;
 mod flag_table;
 mod flags;
 mod generation;
+mod gl_variables;
 mod image_key;
 mod keys;
 pub(crate) mod layers;
@@ -32,6 +33,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &duplicates::CHECK,
     &flags::CHECK,
     &generation::CHECK,
+    &gl_variables::CHECK,
     &image_key::CHECK,
     &keys::CHECK,
     &layout::CHECK,

@@ -9,7 +9,7 @@ mod measured;
 mod misfit;
 mod renderer;
 mod software;
-mod variables;
+pub(crate) mod variables;
 mod vendor;
 mod vulkan;
 

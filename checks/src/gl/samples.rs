@@ -56,7 +56,7 @@ pub(super) fn display(reach: Reach, kind: ServerKind, extensions: &[&str], outpu
 }
 
 /// The server of a desktop with its own card.
-pub(super) fn desktop() -> X11 {
+pub(crate) fn desktop() -> X11 {
     display(Reach::Local, ServerKind::Xorg, &["DRI2", "DRI3", "GLX"], &["HDMI-1"])
 }
 

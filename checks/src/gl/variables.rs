@@ -91,19 +91,25 @@ static EFFECTS: &[Effect] = &[
 /// `__GLX_FORCE_VENDOR_LIBRARY_0` and so on, one for each screen.
 const FORCED_VENDOR: &str = "__GLX_FORCE_VENDOR_LIBRARY_";
 
+/// What a variable does with this value, and how much that matters; `None` when it does nothing. `asked` is the vendor that the X
+/// server asks for first: a driver that is chosen by hand and is the server's choice, too, changes nothing.
+pub(crate) fn effect(name: &str, value: &str, asked: Option<&str>) -> Option<(&'static str, Severity)> {
+    let (effect, severity) = if name.starts_with(FORCED_VENDOR) {
+        ("chooses the OpenGL driver of one screen, whatever the X server asks for", Severity::Warning)
+    } else {
+        let known = EFFECTS.iter().find(|effect| effect.name == name && (effect.acts)(value))?;
+        (known.effect, known.severity)
+    };
+    let harmless = effect.starts_with("chooses the OpenGL driver") && asked == Some(value);
+    (!harmless).then_some((effect, severity))
+}
+
 fn run(facts: &Facts) -> Outcome {
     let Some(session) = &facts.session else { return Outcome::Unknown("nothing is known of the session".into()) };
     let asked = server_vendor(facts);
     let acting = session.graphics_variables.iter().filter_map(|(name, value)| {
-        let (effect, severity) = if name.starts_with(FORCED_VENDOR) {
-            ("chooses the OpenGL driver of one screen, whatever the X server asks for", Severity::Warning)
-        } else {
-            let known = EFFECTS.iter().find(|effect| effect.name == name.as_str() && (effect.acts)(value))?;
-            (known.effect, known.severity)
-        };
-        // A driver that is chosen by hand and is the server's choice, too, changes nothing.
-        let harmless = effect.starts_with("chooses the OpenGL driver") && asked == Some(value.as_str());
-        (!harmless).then_some((name, value, effect, severity))
+        let (effect, severity) = effect(name, value, asked)?;
+        Some((name, value, effect, severity))
     });
     let acting: Vec<_> = acting.collect();
     let Some(severity) = acting.iter().map(|(.., severity)| *severity).max() else { return Outcome::Pass };
@@ -136,7 +142,7 @@ fn consequences(facts: &Facts, names: &[&str]) -> Vec<&'static str> {
 }
 
 /// The vendor that the X server asks for first.
-fn server_vendor(facts: &Facts) -> Option<&str> {
+pub(crate) fn server_vendor(facts: &Facts) -> Option<&str> {
     super::x_server(facts).ok()?.glx.as_ref()?.vendor_names.first().map(String::as_str)
 }
 

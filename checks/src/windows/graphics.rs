@@ -95,6 +95,11 @@ fn unbound(facts: &Facts, wsl: &Wsl) -> Result<Option<Finding>, Outcome> {
     }) {
         return Err(Outcome::Skipped(format!("the image's Mesa {version} is too old for the graphics card of WSL")));
     }
+    let drivers = facts.image.as_ref().and_then(|image| image.contents.as_ref()).map(|contents| contents.dri_drivers.as_slice());
+    // Since Mesa 24.3 one library (libgallium) has all drivers.
+    if drivers.is_some_and(|drivers| !drivers.iter().any(|driver| driver == "d3d12" || driver == "gallium")) {
+        return skipped("the image's Mesa has no driver d3d12, which draws with the card of Windows");
+    }
     let Some(merged) = environment.merged.as_ref() else { return skipped("the configuration cannot be used") };
     if names_the_folder(merged) {
         return Ok(None);
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn what_makes_the_image_s_mesa_crash_is_not_brought() {
         let mut facts = with_environment(json!({}), healthy());
-        let contents = ImageContents { mesa: Some("22.3.6".into()), ..ImageContents::default() };
+        let contents = ImageContents { mesa: Some("22.3.6".into()), dri_drivers: vec!["d3d12".into()], ..ImageContents::default() };
         facts.image = Some(Image { contents: Some(contents), ..Image::default() });
         facts.glx = Some(crate::gl::samples::drawn_by("D3D12 (AMD Radeon 780M)"));
         assert_eq!(ids(&CHECK, &facts), ["wsl-gl-unbound"]);
@@ -193,6 +198,11 @@ mod tests {
         assert!(skips(Wsl { libraries: Vec::new(), ..healthy() }));
         assert!(matches!(CHECK.judge(&alone(healthy())), Outcome::Skipped(_)));
         assert!(matches!(CHECK.judge(&with_environment(json!({}), Wsl { dxg: None, ..healthy() })), Outcome::Unknown(_)));
+        let mut without = with_environment(json!({}), healthy());
+        let contents =
+            ImageContents { mesa: Some("23.2.1".into()), dri_drivers: vec!["swrast".into()], ..ImageContents::default() };
+        without.image = Some(Image { contents: Some(contents), ..Image::default() });
+        assert!(matches!(CHECK.judge(&without), Outcome::Skipped(reason) if reason.contains("d3d12")));
         let mut old = with_environment(json!({}), healthy());
         let contents = ImageContents { mesa: Some("20.3.5".into()), ..ImageContents::default() };
         old.image = Some(Image { contents: Some(contents), ..Image::default() });

@@ -37,7 +37,7 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let directory = environment.directory.to_string_lossy();
-    let home = environment.home.as_ref().map(|home| home.to_string_lossy());
+    let home = environment.home.as_ref().filter(|home| home.has_root()).map(|home| home.to_string_lossy());
     // `--home` splits at the first colon and is not split at commas.
     let no_home = home.as_ref().filter(|home| home.contains([':', '\n']));
     let cut = [Some(&directory), home.as_ref()].into_iter().flatten().find(|path| path.contains([':', ',', '\n']));

@@ -30,7 +30,7 @@ struct Seen {
 
 impl Seen {
     fn place(&self) -> Place<'_> {
-        Place { key: &self.key, variable: self.variable.as_deref(), assignments: self.assignments }
+        Place { key: &self.key, variable: self.variable.as_deref(), assignments: self.assignments, machines: false }
     }
 }
 

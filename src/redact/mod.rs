@@ -115,7 +115,7 @@ impl Redactor {
         if place.holds_a_display()
             && let Some((host, number)) = text.rsplit_once(':').filter(|(host, number)| is_display(host, number))
         {
-            let place = Place { key: "host", variable: None, assignments: false };
+            let place = Place { key: "host", ..Place::default() };
             return self.at(&place, host).map(|host| format!("{host}:{number}"));
         }
         if !place.is_plain() {
@@ -138,6 +138,28 @@ impl Redactor {
         {
             return Some(stand_in.clone());
         }
+        let pointer = self.pointers_to_decisions(text);
+        let told = self.told_by_words(place, pointer.as_deref().unwrap_or(text));
+        told.or(pointer)
+    }
+
+    /// The text with a stand-in for every machine that a pointer to a recorded decision names, whatever the machine is called;
+    /// `None` when there is none.
+    fn pointers_to_decisions(&self, text: &str) -> Option<String> {
+        let name = Place { key: "hostname", ..Place::default() };
+        let above = format!("{}/", tree::DECISIONS);
+        let mut parts = text.split_inclusive(above.as_str());
+        let mut told = parts.next()?.to_owned();
+        for part in parts {
+            let end = part.find(|c: char| c == '/' || c == '"' || c.is_whitespace()).unwrap_or(part.len());
+            let (machine, rest) = part.split_at(end);
+            told.push_str(&self.at(&name, machine).unwrap_or_else(|| machine.to_owned()));
+            told.push_str(rest);
+        }
+        (told != text).then_some(told)
+    }
+
+    fn told_by_words(&self, place: &Place<'_>, text: &str) -> Option<String> {
         let mut stand_ins = self.stand_ins.borrow_mut();
         let masked = variables::mask(place, text, &mut stand_ins);
         let masked_text = masked.as_deref().unwrap_or(text);

@@ -25,6 +25,8 @@ pub(super) struct Place<'a> {
     pub(super) variable: Option<&'a str>,
     /// Whether it is an element of a command line that sets variables (`--env A=1`).
     pub(super) assignments: bool,
+    /// Whether the keys of the table that stands here are names of machines: those for which a decision is recorded.
+    pub(super) machines: bool,
 }
 
 impl Place<'_> {
@@ -74,8 +76,11 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_s
 /// Where the facts of a machine stand in it.
 const FACTS: &str = "/$defs/Facts";
 
+/// Where a configuration holds the decisions, by the names of machines, as a JSON pointer.
+pub(super) const DECISIONS: &str = "/casa_doctor/decisions";
+
 /// Every word of the format: its keys and its closed lists of words.
-pub(super) fn words() -> Vec<&'static str> {
+fn words() -> Vec<&'static str> {
     fn gather(schema: &'static Value, words: &mut Vec<&'static str>) {
         match schema {
             Value::Object(map) => {
@@ -94,7 +99,7 @@ pub(super) fn words() -> Vec<&'static str> {
 }
 
 /// Keys that are nobody's name, wherever they stand: those of the format, and those of casa_distro.
-static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+pub(super) static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let casa_distro = [
         "casa_doctor",
         "container_gui_options",
@@ -161,6 +166,7 @@ impl Walker<'_, '_> {
 
     fn object(&mut self, map: &mut Map<String, Value>, plain: &Schemas<'static>, place: Place<'_>) {
         let are_variables = matches!(place.key, "env" | "gui_env");
+        let is_edit_of_decisions = map.get("key").is_some_and(|key| key == DECISIONS);
         let old = std::mem::take(map);
         for (key, mut value) in old {
             let named: Vec<&'static Value> = plain.iter().filter_map(|schema| schema.get("properties")?.get(&key)).collect();
@@ -170,10 +176,14 @@ impl Walker<'_, '_> {
             let variable = are_variables.then_some(key.as_str());
             // A free table's key tells nothing of what its texts mean.
             let told = if free && !below.is_empty() { place.key } else { key.as_str() };
-            self.value(&mut value, &below, Place { key: told, variable, assignments: false });
+            let machines = (free && key == "decisions") || (is_edit_of_decisions && matches!(key.as_str(), "from" | "to"));
+            self.value(&mut value, &below, Place { key: told, variable, machines, ..Place::default() });
             // The table of unknowns names fields.
             let is_ours = place.key == "unknown" || variables::is_told_by_name(&key) || KEYS.contains(key.as_str());
-            let new = if free && !is_ours {
+            let new = if place.machines {
+                // A machine may be called like a word of the format, or like any other word.
+                (self.change)(&Place { key: "hostname", ..Place::default() }, &key).unwrap_or(key)
+            } else if free && !is_ours {
                 (self.change)(&Place { key: place.key, ..Place::default() }, &key).unwrap_or(key)
             } else {
                 key

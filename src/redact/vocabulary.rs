@@ -29,7 +29,7 @@ static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let checks = registry::checks().flat_map(|check| [check.id, check.category.word()]);
     let kinds = registry::finding_kinds().map(|(kind, _)| kind.id);
     let probes = ProbeId::ALL.iter().map(|probe| probe.name());
-    for id in checks.chain(kinds).chain(probes).chain(tree::words()) {
+    for id in checks.chain(kinds).chain(probes).chain(tree::KEYS.iter().copied()) {
         words.extend(id.split(['-', '_', '.']).chain([id]).map(str::to_lowercase));
     }
     words

@@ -3,7 +3,7 @@
 //! A template is the text itself with gaps. `{name}` stands for one word that is captured, `{name*}` for any text that is
 //! captured, `{*}` for any text, `{{` for a brace. `^` at the beginning asks for the beginning of a message (of the line, or
 //! after the name of a program), `$` at the end for the end of the line. Upper and lower case are equal, as are all quotation
-//! marks. A template begins with literal text, and neither begins nor ends inside a word.
+//! marks. `^^` asks for the beginning of the line itself, where no other program has put its name. A template begins with literal text, and neither begins nor ends inside a word.
 
 use memchr::memmem::Finder;
 
@@ -20,6 +20,7 @@ const FUEL: usize = 500;
 pub(super) struct Template {
     parts: Vec<Part>,
     at_start: bool,
+    at_line_start: bool,
     at_end: bool,
 }
 
@@ -56,6 +57,7 @@ pub(super) struct Found {
 impl Template {
     pub(super) fn new(source: &'static str) -> Self {
         let (at_start, source) = source.strip_prefix('^').map_or((false, source), |rest| (true, rest));
+        let (at_line_start, source) = source.strip_prefix('^').map_or((false, source), |rest| (true, rest));
         let (at_end, mut source) = source.strip_suffix('$').map_or((false, source), |rest| (true, rest));
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -75,7 +77,7 @@ impl Template {
         }
         literal.push_str(source);
         push_literal(&mut parts, &mut literal);
-        Self { parts, at_start, at_end }
+        Self { parts, at_start, at_line_start, at_end }
     }
 
     /// The longest literal text, by which the automaton looks for the template.
@@ -117,6 +119,9 @@ impl Template {
 
     fn may_start(&self, lower: &str, start: usize) -> bool {
         let before = &lower[..start];
+        if self.at_line_start && !before.trim().is_empty() {
+            return false;
+        }
         if self.at_start && !(before.trim().is_empty() || [": ", "] ", ") ", "| ", "> "].iter().any(|end| before.ends_with(end))) {
             return false;
         }
@@ -236,6 +241,8 @@ mod tests {
         assert!(found("^no protocol specified$", "xterm: No protocol specified").is_some());
         assert!(found("^no protocol specified$", "there was no protocol specified").is_none());
         assert!(found("^no protocol specified$", "No protocol specified here").is_none());
+        assert!(found("^^no protocol", "  No protocol specified").is_some());
+        assert!(found("^^no protocol", "xterm: No protocol specified").is_none());
         assert!(found("bus error", "omnibus error").is_none());
         assert!(found("bus error", "bus errors").is_none());
     }

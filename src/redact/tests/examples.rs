@@ -1,8 +1,11 @@
 //! What is taken out and what stays, one by one.
 
 use casa_doctor_checks::facts::{Facts, Machine, Session};
+use serde_json::{Value, json};
 
+use super::super::tree::Shape;
 use super::super::{Private, Redactor};
+use crate::tree_of_json;
 
 fn facts() -> Facts {
     Facts {
@@ -77,4 +80,34 @@ fn a_redacted_machine_is_told_as_it_is() {
 fn the_map_tells_what_each_stand_in_stands_for() {
     let map = redactor().map();
     assert_eq!((map["<user>"].as_str(), map["<host-1>"].as_str()), (Some("anna"), Some("raven")));
+}
+
+#[test]
+fn the_machine_of_a_recorded_decision_has_the_stand_in_of_the_machine_whatever_it_is_called() {
+    let base = include_str!("../../../tests/machines/config-shared-machines--one-static-mode/facts.json");
+    for host in
+        ["vm", "pc", "ab", "nv", "env", "data", "home", "linux", "user", "container", "decisions", "hostname", "hpc", "raven"]
+    {
+        let mut value = serde_json::from_str::<Value>(base).unwrap()["facts"].take();
+        value["machine"]["hostname"] = host.into();
+        let table = json!({host: {"local-x": {"opengl": "software", "basis": "predicted"}}});
+        let record = json!({"version": 1, "decisions": table.clone()});
+        value["environment"]["found"]["file"]["value"]["casa_doctor"] = record.clone();
+        let facts: Facts = serde_json::from_value(value).unwrap();
+        let redactor = Redactor::new(&facts, &Private::default(), &[]);
+        let told = tree_of_json::from(&redactor.facts(&facts).unwrap()).unwrap();
+        let stand_in = told["machine"]["hostname"].as_str().unwrap();
+        assert_eq!(stand_in, "<host-1>", "{host}");
+        let decisions = &told["environment"]["found"]["file"]["value"]["casa_doctor"]["decisions"];
+        assert_eq!(*decisions, json!({stand_in: table[host]}), "{host}");
+        // The edits of a plan name it, too: in the pointer, and in what they write.
+        let pointer = redactor.text(&format!("/casa_doctor/decisions/{host}/local-x"));
+        assert_eq!(pointer, "/casa_doctor/decisions/<host-1>/local-x");
+        for (key, to) in [("/casa_doctor", record.clone()), ("/casa_doctor/decisions", table.clone())] {
+            let mut document = json!({"plan": {"edits": [{"key": key, "to": to}]}});
+            redactor.value(&mut document, Shape::Document);
+            let to = &document["plan"]["edits"][0]["to"];
+            assert_eq!(to.get("decisions").unwrap_or(to), &json!({"<host-1>": table[host]}), "{host}: {key}");
+        }
+    }
 }

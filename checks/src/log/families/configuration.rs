@@ -1,6 +1,7 @@
 //! casa_distro: its configuration, its Python, the environment it looks for.
 
 use super::super::pattern::{Captures, Pattern, Texts};
+use crate::finding::Severity;
 
 /// Whether a missing key is one that casa_distro itself asks for.
 fn is_key(captures: &Captures) -> bool {
@@ -25,9 +26,22 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Sequences(&[
             &["casa_distro/{}.py', line", "TypeError: expected str, bytes or os.PathLike object, not NoneType"],
             &["bin/casa_distro', line", "TypeError: expected str, bytes or os.PathLike object, not NoneType"],
+            &["ERROR SUMMARY (details above): expected str, bytes or os.PathLike object, not NoneType"],
         ]),
         cause: "A mount is switched off with null in the configuration, and casa_distro fails on it as long as the home of the environment does not exist.",
         cure: "Remove that line from mounts (casa-doctor --fix does), or create the home of the environment first.",
+        confirm: "mounts in casa_distro.json or casa_distro_3.json has a null, and the home of the environment does not exist.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "home-null-mount-alone",
+        case: 81,
+        finding: Some("config-null-mount"),
+        severity: Severity::Warning,
+        matcher: Texts::Any(&["^^TypeError: expected str, bytes or os.PathLike object, not NoneType"]),
+        yields_to: &["home-null-mount"],
+        cause: "If casa_distro or bv printed this: a mount is switched off with null in the configuration, and casa_distro fails on it as long as the home of the environment does not exist. Any other Python program may print it for reasons of its own.",
+        cure: "If it was casa_distro: remove that line from mounts (casa-doctor --fix does), or create the home of the environment first.",
         confirm: "mounts in casa_distro.json or casa_distro_3.json has a null, and the home of the environment does not exist.",
         ..Pattern::BLANK
     },
@@ -140,8 +154,13 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Sequences(&[
             &["casa_distro/{}.py', line", "KeyError: '{key}'"],
             &["bin/casa_distro', line", "KeyError: '{key}'"],
+            // What becomes of an image that is not named, in the versions of casa_distro and of Python.
+            &["image is missing from environment configuration file"],
+            &["casa_distro/{}.py', line", "TypeError: join() argument must be str"],
+            &["bin/casa_distro', line", "TypeError: join() argument must be str"],
+            &["ERROR SUMMARY (details above): join() argument must be str"],
         ]),
-        when: Some(is_key),
+        when: Some(|captures| captures.get("key").is_none() || is_key(captures)),
         cause: "casa_distro.json lacks a key without which casa_distro does not work.",
         cure: "Add the key; run the setup of the environment again when much is missing.",
         confirm: "The key in the message is not in conf/casa_distro.json.",
@@ -154,9 +173,35 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Sequences(&[
             &["casa_distro/{}.py', line", "JSONDecodeError: {reason*}: line {line} column {column}"],
             &["bin/casa_distro', line", "JSONDecodeError: {reason*}: line {line} column {column}"],
+            &["ERROR SUMMARY (details above): {reason*}: line {line} column {column} (char"],
         ]),
         cause: "A configuration file is no valid JSON: mostly a comma too many or missing, or a comment. The message does not say which file.",
         cure: "casa-doctor names the file, the line and the column.",
+        confirm: "conf/casa_distro.json or ~/.config/casa-distro/casa_distro_3.json cannot be read as JSON.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "config-invalid-json-alone",
+        finding: Some("config-invalid-json"),
+        severity: Severity::Warning,
+        // The words of Python's own reader, as some versions of casa_distro print them. Behind the name of a program or of a library
+        // they are that one's.
+        matcher: Texts::Any(&[
+            "^^json.decoder.JSONDecodeError: {reason*}: line {line} column {column} (char",
+            "^^Expecting property name enclosed in double quotes: line {line} column {column} (char",
+            "^^Expecting value: line {line} column {column} (char",
+            "^^Expecting ',' delimiter: line {line} column {column} (char",
+            "^^Expecting ':' delimiter: line {line} column {column} (char",
+            "^^Illegal trailing comma before end of object: line {line} column {column} (char",
+            "^^Illegal trailing comma before end of array: line {line} column {column} (char",
+            "^^Extra data: line {line} column {column} (char",
+            "^^Invalid control character at: line {line} column {column} (char",
+            "^^Invalid \\escape: line {line} column {column} (char",
+            "^^Unterminated string starting at: line {line} column {column} (char",
+        ]),
+        yields_to: &["config-invalid-json"],
+        cause: "If casa_distro or bv printed this: a configuration file is no valid JSON, mostly a comma too many or missing, or a comment. Any other Python program that reads JSON prints the same of a file of its own; the message does not say which file.",
+        cure: "casa-doctor tells whether it is a file of casa_distro, and names the file, the line and the column.",
         confirm: "conf/casa_distro.json or ~/.config/casa-distro/casa_distro_3.json cannot be read as JSON.",
         ..Pattern::BLANK
     },
@@ -177,6 +222,39 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "bv found no environment: it looks for conf/casa_distro.json in the directories above itself, then in CASA_ENVIRONMENT_DIR.",
         cure: "Start the bv in the bin directory of the environment, or set CASA_ENVIRONMENT_DIR.",
         confirm: "No conf/casa_distro.json above bv, and CASA_ENVIRONMENT_DIR is unset.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "config-container-type",
+        finding: Some("config-container-type"),
+        fatal: true,
+        matcher: Texts::Any(&[
+            "^^Invalid container type: {type}",
+            "^^ValueError: Invalid container type: {type}",
+            "ERROR SUMMARY (details above): Invalid container type: {type}",
+        ]),
+        cause: "container_type in casa_distro.json is a word that casa_distro does not know: it knows singularity and apptainer, in small letters.",
+        cure: "Correct container_type; casa-doctor says to what.",
+        confirm: "The value of container_type in conf/casa_distro.json.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "opengl-value",
+        fatal: true,
+        matcher: Texts::Any(&["Invalid value for the opengl option"]),
+        cause: "casa_distro was given a mode for OpenGL that it does not know: it knows opengl=auto, container, nv and software.",
+        cure: "Use one of these; casa-doctor tells which one suits this machine and display.",
+        confirm: "The word after opengl= on the command line.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "config-path-unusable",
+        finding: Some("config-path-unusable"),
+        fatal: true,
+        matcher: Texts::Any(&["While setting home directory: home argument has incorrect number of elements"]),
+        cause: "The engine was given a home directory with more than one colon, mostly because a colon stands in the path of the environment: it takes what follows a colon for another path.",
+        cure: "Move the environment to a directory without a colon in its path.",
+        confirm: "The path of the environment contains a colon.",
         ..Pattern::BLANK
     },
     Pattern {

@@ -122,6 +122,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "nv-gpu-lost",
+        finding: Some("nvidia-nvml-failed"),
+        matcher: Texts::Any(&["Unable to determine the device handle for GPU {gpu}", "GPU is lost"]),
+        cause: "NVIDIA's driver is loaded, and the card does not answer it any more.",
+        cure: "Start the machine again; if it stays, look into the kernel's log for messages of NVRM. Until then use opengl=software.",
+        confirm: "nvidia-smi on the host says the same.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "nv-nvml-unknown",
         finding: Some("nvidia-device-permission"),
         matcher: Texts::Any(&["Failed to initialize NVML: Unknown Error"]),

@@ -223,6 +223,19 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "vk-manifest-broken",
+        finding: Some("egl-manifest-broken"),
+        severity: Severity::Warning,
+        matcher: Texts::Any(&[
+            "loader_icd_scan: Failed to find 'ICD' object in {file}",
+            "loader_get_json: Failed to parse JSON file {file}",
+        ]),
+        cause: "A manifest by which Vulkan finds a driver is damaged, and its driver is not used.",
+        cure: "Install the driver's package again, or remove the file if nobody needs it.",
+        confirm: "The file in the message is no whole manifest.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "vk-no-driver",
         finding: Some("vulkan-no-device"),
         severity: Severity::Warning,

@@ -45,6 +45,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "vb-guest-additions",
+        finding: Some("vbox-guest-additions"),
+        matcher: Texts::Any(&["unknown filesystem type 'vboxsf'"]),
+        cause: "The guest additions of VirtualBox are not at work in this virtual machine, so that no folder of the computer around it can be mounted.",
+        cure: "Insert the guest additions' CD (menu Devices), run VBoxLinuxAdditions.run of it, and restart the virtual machine.",
+        confirm: "lsmod does not list vboxsf.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "vb-share-unknown",
         matcher: Texts::Any(&["mount.vboxsf: mounting failed with the error: Protocol error"]),
         cause: "VirtualBox shares no folder under the name that should be mounted.",

@@ -93,6 +93,10 @@ const HEALTHY: &[(&str, &str)] = &[
         "2025-11-23 10:00:01,120 INFO nipype.workflow: [Node] Executing \"bet\" <nipype.interfaces.fsl.preprocess.BET>\n2025-11-23 10:00:02,300 WARNING urllib3.connectionpool: Connection refused, retrying\nPermission denied: '/root/.cache'\nRuntimeWarning: invalid value encountered in true_divide\nls: cannot access 'x.nii': No such file or directory\nInvalid argument\nconnection closed\nKilled\n",
     ),
     (
+        "other programs that read JSON",
+        "requests.exceptions.JSONDecodeError: Expecting value: line 1 column 1 (char 0)\njupyter: Expecting value: line 1 column 1 (char 0)\nError in settings.json: Expecting ',' delimiter: line 3 column 5 (char 40)\nparse error: Expected another array element at line 1, column 3\nE       json.decoder.JSONDecodeError: Extra data: line 2 column 1 (char 3)\nTypeError: join() argument must be str, bytes, or os.PathLike object, not 'NoneType'\nffmpeg: Invalid container type: mkv\n",
+    ),
+    (
         "xdpyinfo and xauth",
         "name of display:    :0\nversion number:    11.0\nvendor string:    The X.Org Foundation\nnumber of extensions:    23\n    GLX\n    MIT-SHM\n    SECURITY\n    XTEST\nlaptop/unix:0  MIT-MAGIC-COOKIE-1  0123456789abcdef0123456789abcdef\nxauth:  creating new authority file /home/alice/.Xauthority\n",
     ),

@@ -147,3 +147,88 @@ fn a_cause_is_never_the_consequence_of_its_consequence() {
         }
     }
 }
+
+const NOT_PRINTED: &str = "no failing program prints it: it is a setting, a file, or what is seen or asked for";
+const ANY_PROGRAM: &str = "programs print it for many causes; this one is known by what stands beside it, or by the machine alone";
+const OWN_WORDS: &str = "casa-doctor or a plug-in says it, not the program that failed";
+
+/// Findings whose example is no message that names a failure, and why.
+const EXAMPLES_WITHOUT_NAME: &[(&str, &str)] = &[
+    ("config-hardcoded-display", NOT_PRINTED),
+    ("config-duplicate-key", NOT_PRINTED),
+    ("config-old-keys", NOT_PRINTED),
+    ("config-unread-file", NOT_PRINTED),
+    ("config-nv-ignored", NOT_PRINTED),
+    ("config-software-ignored", NOT_PRINTED),
+    ("config-shared-machines", NOT_PRINTED),
+    ("engine-silent", NOT_PRINTED),
+    ("engine-too-old", NOT_PRINTED),
+    ("x11-server-hung", NOT_PRINTED),
+    ("gl-wrong-pixels", NOT_PRINTED),
+    ("gl-probe-hung", NOT_PRINTED),
+    ("gl-env-override", NOT_PRINTED),
+    ("gl-software-renderer", NOT_PRINTED),
+    ("image-no-software-gl", NOT_PRINTED),
+    ("shell-profile-hidden", NOT_PRINTED),
+    ("ssh-agent-hung", NOT_PRINTED),
+    ("ssh-identity-agent", NOT_PRINTED),
+    ("ssh-keys-copied", NOT_PRINTED),
+    ("ssh-dir-mounted", NOT_PRINTED),
+    ("nvidia-nouveau", NOT_PRINTED),
+    ("xquartz-display-overridden", NOT_PRINTED),
+    ("xquartz-restart-needed", NOT_PRINTED),
+    ("xquartz-preference-type", NOT_PRINTED),
+    ("xquartz-old-preferences", NOT_PRINTED),
+    ("wsl-display-off", NOT_PRINTED),
+    ("wsl-gl-unbound", NOT_PRINTED),
+    ("vbox-3d-unstable", NOT_PRINTED),
+    ("vbox-graphics-controller", NOT_PRINTED),
+    ("vbox-video-memory", NOT_PRINTED),
+    ("vbox-audio", NOT_PRINTED),
+    ("config-missing-key", ANY_PROGRAM),
+    ("config-wrong-type", ANY_PROGRAM),
+    ("config-directory-skipped", ANY_PROGRAM),
+    ("config-braces", ANY_PROGRAM),
+    ("gl-probe-crashed", ANY_PROGRAM),
+    ("nvidia-device-missing", ANY_PROGRAM),
+    ("nvidia-library-unbound", ANY_PROGRAM),
+    ("nvidia-manifest-unbound", ANY_PROGRAM),
+    ("wsl-gl-old-mesa", ANY_PROGRAM),
+    ("gl-no-mode-works", OWN_WORDS),
+    ("gl-prediction-contradicted", OWN_WORDS),
+    ("plugin-finding", OWN_WORDS),
+    ("plugin-crashed", OWN_WORDS),
+    ("plugin-foreign-id", OWN_WORDS),
+    ("plugin-hung", OWN_WORDS),
+    ("plugin-invalid", OWN_WORDS),
+    ("plugin-refused", OWN_WORDS),
+    ("plugin-silent", OWN_WORDS),
+    ("xquartz-tcp-off", "the message is harmless by itself, and named as such"),
+];
+
+#[test]
+fn the_example_of_every_finding_is_named_or_has_a_reason_not_to_be() {
+    let mut wrong = Vec::new();
+    for (kind, _) in crate::registry::finding_kinds() {
+        let reason = EXAMPLES_WITHOUT_NAME.iter().find(|(id, _)| *id == kind.id);
+        let named = read(kind.example).iter().any(|found| !found.pattern.is_harmless());
+        if named == reason.is_some() {
+            wrong.push(format!("{}: {:?} needs either a pattern or a reason, and not both", kind.id, kind.example));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_any_python_program_may_print_is_told_with_that_condition_and_explains_no_end() {
+    for text in [
+        "Expecting value: line 1 column 1 (char 0)",
+        "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+        "TypeError: expected str, bytes or os.PathLike object, not NoneType",
+    ] {
+        let found = read(text);
+        assert_eq!(found.len(), 1, "{text}");
+        assert!(found[0].pattern.cause.starts_with("If casa_distro or bv printed this"), "{text}");
+        assert_eq!((found[0].severity, explain_for_launch(text)), (Severity::Warning, None), "{text}");
+    }
+}

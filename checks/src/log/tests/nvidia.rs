@@ -3,6 +3,11 @@
 use super::{Row, row};
 
 pub(super) static ROWS: &[Row] = &[
+    row(
+        "Unable to determine the device handle for GPU 0000:01:00.0: GPU is lost. Reboot the system to recover this GPU",
+        "nv-gpu-lost",
+        &[],
+    ),
     row("Failed to initialize NVML: Driver/library version mismatch", "nv-mismatch", &[32, 33]),
     row("Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 570.124", "nv-mismatch", &[32]),
     row(

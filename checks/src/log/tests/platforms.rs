@@ -21,6 +21,7 @@ pub(super) static ROWS: &[Row] = &[
         "vb-unknown-machine",
         &[],
     ),
+    row("mount: /media/sf_home: unknown filesystem type 'vboxsf'.", "vb-guest-additions", &[]),
     row("bash: xhost: command not found", "x-xhost-missing", &[]),
     row("zsh: command not found: xhost", "x-xhost-missing", &[]),
     row("Windows Subsystem for Linux has no installed distributions.", "wsl-no-distribution", &[]),

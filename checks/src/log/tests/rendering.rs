@@ -6,6 +6,11 @@ const FBCONFIG_SWRAST: &str = "libGL error: No matching fbConfigs or visuals fou
 
 pub(super) static ROWS: &[Row] = &[
     row(
+        "ERROR: [Loader Message] Code 0 : loader_icd_scan: Failed to find \"ICD\" object in /etc/vulkan/icd.d/nvidia_icd.json",
+        "vk-manifest-broken",
+        &[],
+    ),
+    row(
         "X Error of failed request:  BadValue (integer parameter out of range for operation)\n  Major opcode of failed request:  150 (GLX)\n  Minor opcode of failed request:  3 (X_GLXCreateContext)\n  Value in failed request:  0x0",
         "gl-remote-indirect",
         &[17, 18],

@@ -3,6 +3,7 @@
 use super::{Row, row};
 
 pub(super) static ROWS: &[Row] = &[
+    row("bash: keychain: command not found", "keychain-missing", &[]),
     row("Error connecting to agent: No such file or directory", "ssh-dead-sock", &[110, 111]),
     row("Error connecting to agent: Connection refused", "ssh-dead-sock", &[110]),
     row("Error connecting to agent", "ssh-dead-sock", &[110]),

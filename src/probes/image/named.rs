@@ -38,6 +38,9 @@ pub(crate) fn inspect(
     if name.starts_with('-') {
         return Err(format!("\"{name}\" cannot be the name of an image"));
     }
+    if kind == EngineKind::Podman && has_no_store(host) {
+        return Ok(None);
+    }
     let command = Command::new(program, limit).args(["image", "inspect", name]).env("LC_ALL", "C");
     let output = host.run(&command);
     if !output.success() {
@@ -67,10 +70,48 @@ pub(crate) fn inspect(
     }))
 }
 
+/// Whether this user certainly keeps no image with Podman, which would make a store just to say so, and leave a process behind
+/// (containers-storage.conf(5)).
+fn has_no_store(host: &dyn Host) -> bool {
+    let identity = host.identity();
+    let Some(home) = identity.home.filter(|_| cfg!(target_os = "linux") && identity.uid.is_some_and(|uid| uid != 0)) else {
+        return false;
+    };
+    let directory = |variable: &str, below_home: &str| {
+        host.env(variable).filter(|value| !value.is_empty()).map_or_else(|| home.join(below_home), PathBuf::from)
+    };
+    let is_elsewhere = ["CONTAINER_HOST", "CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER"].iter().any(|name| host.env(name).is_some());
+    let own = directory("XDG_CONFIG_HOME", ".config").join("containers/storage.conf");
+    let names_a_store =
+        |line: &str| ["rootless_storage_path", "additionalimagestores"].iter().any(|key| line.trim_start().starts_with(key));
+    let is_named = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"]
+        .iter()
+        .any(|path| host.read_text(Path::new(path), 1 << 20).is_ok_and(|text| text.lines().any(names_a_store)));
+    let store = directory("XDG_DATA_HOME", ".local/share").join("containers/storage");
+    !is_elsewhere && !is_named && host.exists(&own) == Some(false) && host.exists(&store) == Some(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::RecordedHost;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn podman_is_not_asked_where_it_would_have_to_make_a_store_to_say_that_there_is_nothing() {
+        assert!(has_no_store(&RecordedHost::new()));
+        for other in [
+            RecordedHost::new().directory("/home/anna/.local/share/containers/storage"),
+            RecordedHost::new().env("XDG_DATA_HOME", "/big").directory("/big/containers/storage"),
+            RecordedHost::new().env("CONTAINER_HOST", "ssh://other"),
+            RecordedHost::new().file("/home/anna/.config/containers/storage.conf", ""),
+            RecordedHost::new().file("/etc/containers/storage.conf", "[storage.options]\nadditionalimagestores = [\"/srv\"]\n"),
+        ] {
+            assert!(!has_no_store(&other));
+        }
+        let commented = RecordedHost::new().file("/etc/containers/storage.conf", "# rootless_storage_path = \"x\"\n");
+        assert!(has_no_store(&commented));
+    }
 
     fn answered(status: i32, stdout: &str, stderr: &str) -> Result<Option<NamedImage>, String> {
         let words = ["/usr/bin/docker", "image", "inspect", "casa:5"];

@@ -51,10 +51,10 @@ static NOT_AN_IMAGE: FindingKind = FindingKind {
 static OTHER_ARCHITECTURE: FindingKind = FindingKind {
     id: "image-other-architecture",
     code: "CD0808",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     title: "The image is made for another kind of processor",
-    why: "An image holds machine code for one kind of processor. Another kind cannot run it, unless it has an emulator, which is slow and draws no OpenGL in hardware.",
-    cure: "Use an image for this processor, or a machine with the image's kind of processor.",
+    why: "An image holds machine code for one kind of processor. Another kind runs it only through an emulator that is registered with the kernel (binfmt_misc), such as qemu, or Rosetta in a virtual machine on a Mac. That is slow and draws no OpenGL in hardware, and without it nothing starts.",
+    cure: "Use an image for this processor, or a machine with the image's kind of processor. Where neither can be had, set up an emulator.",
     example: "FATAL: the image's architecture (amd64) could not run on the host's (arm64)",
     since: "0.1.0",
 };
@@ -118,7 +118,12 @@ fn whole(facts: &Facts) -> Outcome {
                 .found()
                 .evidence(format!("the header of {} names \"{arch}\"", path.display()))
                 .evidence(format!("this machine is \"{}\"", machine.arch))
-                .advise("Use an image that is made for this processor, or another machine."),
+                .advise("Use an image that is made for this processor, or another machine.")
+                .advise_command(
+                    "If there is none, it must go through an emulator. This lists those that the kernel knows (qemu, rosetta); \
+                     nothing starts without one.",
+                    "ls /proc/sys/fs/binfmt_misc",
+                ),
         );
     }
     match image.unknown.get("sif") {
@@ -209,7 +214,12 @@ mod tests {
             facts.machine = Some(Machine { arch: arch.to_owned(), ..Machine::default() });
             facts
         };
-        assert_eq!(ids(&CHECK, &on("aarch64")), ["image-other-architecture"]);
+        let found = findings(&CHECK, &on("aarch64"));
+        assert_eq!(
+            (found[0].kind.id, found[0].severity),
+            ("image-other-architecture", Severity::Warning),
+            "an emulator may be there"
+        );
         assert_eq!(CHECK.judge(&on("x86_64")), Outcome::Pass);
         assert_eq!(CHECK.judge(&on("loongarch64")), Outcome::Pass);
     }

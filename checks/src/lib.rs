@@ -17,6 +17,7 @@ pub mod image;
 pub mod log;
 pub mod macos;
 pub mod nvidia;
+mod packages;
 pub mod plugin;
 pub mod registry;
 pub mod renderer;

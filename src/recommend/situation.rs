@@ -1,6 +1,6 @@
 //! What the facts mean for OpenGL in the container: the display, and this machine's own driver on it.
 
-use casa_doctor_checks::facts::{ChildEnd, Connection, Facts, Reach, ServerKind, X11, XServer};
+use casa_doctor_checks::facts::{ChildEnd, Connection, Facts, Reach, ServerKind, XServer};
 
 /// The display as far as OpenGL is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl DisplayKind {
             Connection::Malformed { .. } | Connection::Failed(_) => Self::Unreachable,
             Connection::Connected(server) => {
                 let reach = x11.display.as_ref().map_or(Reach::Local, |display| display.reach);
-                let ssh_like = x11.display.as_ref().is_some_and(|display| display.number >= 10) && !is_vnc_here(x11, server);
+                let ssh_like = x11.display.as_ref().is_some_and(|display| x11.is_made_by_ssh(display.number));
                 let wslg = facts.machine.as_ref().and_then(|machine| machine.wsl) == Some(2);
                 match (server.kind, reach) {
                     _ if server.untrusted => Self::Untrusted,
@@ -72,13 +72,6 @@ impl DisplayKind {
             }
         })
     }
-}
-
-/// Whether the display is a VNC server of this machine that is reached by TCP: it has a socket here, too, which what ssh forwards has
-/// not.
-fn is_vnc_here(x11: &X11, server: &XServer) -> bool {
-    let number = x11.display.as_ref().map(|display| format!(":{}", display.number));
-    server.kind == ServerKind::Xvnc && number.is_some_and(|number| x11.local_displays.contains(&number))
 }
 
 /// Which library the X server wants OpenGL programs to load (the rule of libglvnd).

@@ -6,7 +6,7 @@ use super::flag_table::{self, Engines, Flag};
 use super::layers::{HIDDEN, Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::engine::major_minor;
-use crate::facts::{Engine, EngineKind, Facts, ProbeId};
+use crate::facts::{Engine, EngineKind, Facts, ImageKind, ProbeId};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
 
 /// Does the engine know the options of the configuration?
@@ -15,7 +15,7 @@ pub(super) static CHECK: Check = Check {
     category: Category::Config,
     question: "Does the container engine know every option of the configuration?",
     needs: &[ProbeId::Environment],
-    findings: &[&UNKNOWN_FLAG],
+    findings: &[&UNKNOWN_FLAG, &WRITABLE],
     run,
 };
 
@@ -30,6 +30,20 @@ static UNKNOWN_FLAG: FindingKind = FindingKind {
     cure: "Remove the option. An OpenGL mode is asked for with opengl=software, opengl=container or opengl=nv on the command line \
            of bv, or recorded by casa-doctor --fix.",
     example: "Error for command \"run\": unknown flag: --softgl",
+    since: "0.1.0",
+};
+
+static WRITABLE: FindingKind = FindingKind {
+    id: "config-writable-image",
+    code: "CD0923",
+    severity: Severity::Error,
+    title: "The configuration asks for a writable image, and the image is a read-only file",
+    why: "With -w or --writable the engine is to write into the image itself. An image in one file is made of squashfs, which nothing \
+          can write to, and the engine ends before anything runs. Only an image that is a directory can be written to, or one into \
+          which somebody put a writable layer (apptainer overlay create).",
+    cure: "Remove the option. To change what stands in the image, use the environment's overlay.img; --writable-tmpfs lets programs \
+           write into the image until they end.",
+    example: "FATAL:   no SIF writable overlay partition found in /data/brainvisa-5.3.sif",
     since: "0.1.0",
 };
 
@@ -65,6 +79,8 @@ enum Trouble {
     Stray,
     /// The last option lacks its value.
     NoValue,
+    /// It asks for a writable image.
+    Writable,
 }
 
 fn run(facts: &Facts) -> Outcome {
@@ -81,8 +97,20 @@ fn run(facts: &Facts) -> Outcome {
     let texts: Vec<_> = elements.iter().map(|element| (element.text, element.key == GUI_OPTIONS)).collect();
     let troubles = read(&texts, engine.map(|engine| engine.kind));
     let known = engine.and_then(by_name_and_version);
-    let findings = troubles.iter().filter_map(|(index, trouble)| Some(finding(elements.get(*index)?, trouble, known.as_deref())));
+    let read_only = is_read_only(facts);
+    let troubles = troubles.into_iter().filter(|(_, trouble)| *trouble != Trouble::Writable || read_only);
+    let findings = troubles.filter_map(|(index, trouble)| Some(finding(elements.get(index)?, &trouble, known.as_deref())));
     outcome(findings.collect())
+}
+
+/// Whether the image is known to be a file that no engine can write to.
+fn is_read_only(facts: &Facts) -> bool {
+    let Some(image) = &facts.image else { return false };
+    match image.kind {
+        Some(ImageKind::Squashfs) => true,
+        Some(ImageKind::Sif) => image.sif.as_ref().is_some_and(|sif| sif.filesystem.as_deref() == Some("squashfs")),
+        _ => false,
+    }
 }
 
 /// An engine whose every option is known.
@@ -115,6 +143,7 @@ fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
 fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> {
     let mut troubles = Vec::new();
     let mut waits_for_value = None;
+    let mut writable = None;
     let mut may_have_value = false;
     let mut no_more_options = false;
     for (index, &(text, with_variables)) in elements.iter().enumerate() {
@@ -126,18 +155,23 @@ fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Tr
         if text.starts_with(HIDDEN) || (with_variables && text.starts_with('$')) {
             continue;
         }
+        let mut switches = Vec::new();
         let reading = match text.strip_prefix("--") {
             _ if no_more_options => Err(Trouble::Stray),
             Some("") => {
                 no_more_options = true;
                 continue;
             }
-            Some(long) => read_long(long, engine),
+            Some(long) => read_long(long, engine, &mut switches),
             None => match text.strip_prefix('-') {
-                Some(letters) if !letters.is_empty() => read_letters(letters, engine),
+                Some(letters) if !letters.is_empty() => read_letters(letters, engine, &mut switches),
                 _ => Err(Trouble::Stray),
             },
         };
+        // The last word of the command line counts.
+        for (_, is_on) in switches.iter().filter(|(flag, _)| flag.name == "writable") {
+            writable = is_on.then_some(index);
+        }
         match reading {
             Ok(waits) => waits_for_value = waits.then_some(index),
             Err(trouble) => {
@@ -148,11 +182,15 @@ fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Tr
         }
     }
     troubles.extend(waits_for_value.map(|index| (index, Trouble::NoValue)));
+    troubles.extend(writable.map(|index| (index, Trouble::Writable)));
     troubles
 }
 
+/// A switch that was read, and whether it is on.
+type Switch = (&'static Flag, bool);
+
 /// Reads an option with a long name; tells whether its value is the next element.
-fn read_long(long: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
+fn read_long(long: &str, engine: Option<EngineKind>, switches: &mut Vec<Switch>) -> Result<bool, Trouble> {
     let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
     if matches!(name, "softgl" | "no-nv") {
         return Err(Trouble::OfOldCasaDistro);
@@ -170,6 +208,9 @@ fn read_long(long: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
         });
     };
     check_engine(flag, engine)?;
+    if !flag.takes_value {
+        switches.push((flag, value.is_none_or(is_go_true)));
+    }
     match value {
         Some(value) if !flag.takes_value && !is_go_boolean(value) => Err(Trouble::NotABoolean),
         Some(_) => Ok(false),
@@ -178,7 +219,7 @@ fn read_long(long: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
 }
 
 /// Reads letters behind one dash; tells whether the last one's value is the next element.
-fn read_letters(letters: &str, engine: Option<EngineKind>) -> Result<bool, Trouble> {
+fn read_letters(letters: &str, engine: Option<EngineKind>, switches: &mut Vec<Switch>) -> Result<bool, Trouble> {
     for (at, letter) in letters.char_indices() {
         let Some(flag) = flag_table::by_letter(letter) else { return Err(Trouble::Unknown(None)) };
         check_engine(flag, engine)?;
@@ -189,7 +230,9 @@ fn read_letters(letters: &str, engine: Option<EngineKind>) -> Result<bool, Troub
             }
             return Ok(rest.is_empty());
         }
-        if let Some(value) = rest.strip_prefix('=') {
+        let value = rest.strip_prefix('=');
+        switches.push((flag, value.is_none_or(is_go_true)));
+        if let Some(value) = value {
             return if is_go_boolean(value) { Ok(false) } else { Err(Trouble::NotABoolean) };
         }
     }
@@ -208,6 +251,10 @@ fn check_engine(flag: &Flag, engine: Option<EngineKind>) -> Result<(), Trouble> 
 /// What Go's `strconv.ParseBool` takes.
 fn is_go_boolean(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False")
+}
+
+fn is_go_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")
 }
 
 /// `engine` is one of which every option is known.
@@ -287,7 +334,24 @@ fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>) -> Fi
         Trouble::NoValue => found
             .title(format!("{text} lacks its value, and takes what follows for it"))
             .advise("Add the value as the next element, or remove the option."),
+        Trouble::Writable => writable(element),
     }
+}
+
+fn writable(element: &Element<'_>) -> Finding {
+    let Element { layer, key, pointer, text } = element;
+    let found = WRITABLE
+        .found()
+        .evidence(format!("{}: \"{key}\" contains \"{text}\"", layer.place(pointer)))
+        .evidence("the image is one file with a squashfs inside");
+    // Other letters may stand behind the same dash.
+    if text.starts_with("--") || matches!(*text, "-w" | "-w=true") {
+        let remove = [layer.edit(pointer, Change::Remove, &WRITABLE)];
+        found.fix(format!("Remove \"{text}\", with which nothing starts"), Safety::Safe, remove)
+    } else {
+        found.advise(format!("Take the letter w out of \"{text}\"."))
+    }
+    .advise("Then, if programs must write into the image while they run, add \"--writable-tmpfs\" in its place.")
 }
 
 #[cfg(test)]
@@ -296,7 +360,7 @@ mod tests {
 
     use super::super::testing::{edits, facts, facts_with_user, findings};
     use super::*;
-    use crate::facts::Engines as InstalledEngines;
+    use crate::facts::{Engines as InstalledEngines, Image, Sif};
 
     fn severities(options: Value) -> Vec<(Severity, usize)> {
         let found = findings(&CHECK, &facts(&json!({"container_options": options})));
@@ -341,6 +405,32 @@ mod tests {
             (json!([""]), Severity::Error, 0),
         ] {
             assert_eq!(severities(options.clone()), [(severity, edits)], "{options}");
+        }
+    }
+
+    #[test]
+    fn nothing_writes_into_an_image_of_squashfs() {
+        let judged = |options: Value, kind: Option<ImageKind>| {
+            let mut facts = facts(&json!({"container_options": options}));
+            let sif = Some(Sif { filesystem: Some("squashfs".into()), ..Sif::default() });
+            facts.image = Some(Image { kind, sif, ..Image::default() });
+            let found = findings(&CHECK, &facts).into_iter();
+            found.map(|finding| (finding.kind.id, finding.severity, finding.edits.len())).collect::<Vec<_>>()
+        };
+        let error = |edits| vec![("config-writable-image", Severity::Error, edits)];
+        for (options, edits) in
+            [(json!(["-w"]), 1), (json!(["--writable"]), 1), (json!(["--writable=true"]), 1), (json!(["-cwB", "/a:/b"]), 0)]
+        {
+            for kind in [ImageKind::Sif, ImageKind::Squashfs] {
+                assert_eq!(judged(options.clone(), Some(kind)), error(edits), "{options}");
+            }
+            assert_eq!(judged(options.clone(), Some(ImageKind::Sandbox)), [], "a directory can be written to");
+            assert_eq!(judged(options, None), [], "what the image is is not known");
+        }
+        for healthy in
+            [json!(["--writable-tmpfs"]), json!(["--writable=false"]), json!(["-w", "--writable=0"]), json!(["--bind", "-w"])]
+        {
+            assert_eq!(judged(healthy.clone(), Some(ImageKind::Sif)), [], "{healthy}");
         }
     }
 

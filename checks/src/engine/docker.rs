@@ -3,7 +3,7 @@
 use super::{described, engines, wanted};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Daemon, EngineKind, Facts, ProbeId};
-use crate::finding::{FindingKind, Severity};
+use crate::finding::{Finding, FindingKind, Severity};
 
 pub(super) static CHECK: Check = Check {
     id: "docker-daemon",
@@ -44,8 +44,10 @@ fn answers(facts: &Facts) -> Outcome {
     let Some(docker) = engines.found.iter().find(|engine| engine.kind == EngineKind::Docker) else {
         return Outcome::Skipped("Docker is not installed".to_owned());
     };
+    let is_there = |kind: &&EngineKind| engines.found.iter().any(|engine| engine.kind == **kind);
     let severity = match wanted(facts) {
-        Some(wanted) if wanted.first() == Some(&EngineKind::Docker) => Severity::Error,
+        // Docker starts the environments of Podman where that is not installed.
+        Some(wanted) if wanted.iter().find(is_there) == Some(&EngineKind::Docker) => Severity::Error,
         Some(_) => return Outcome::Skipped("the environment does not use Docker".to_owned()),
         None if engines.found.len() > 1 => {
             return Outcome::Skipped("nothing here needs Docker, and another engine is installed".to_owned());
@@ -56,37 +58,99 @@ fn answers(facts: &Facts) -> Outcome {
         let reason = engines.unknown.get("docker.daemon").map_or("it was not recorded", String::as_str);
         return Outcome::Unknown(format!("whether the Docker daemon answers is not known: {reason}"));
     };
-    let start = "sudo systemctl start docker";
-    let is_linux = facts.machine.as_ref().is_none_or(|machine| machine.os == "linux");
     let finding = match daemon {
         Daemon::Answers | Daemon::NotNeeded => return Outcome::Pass,
+        Daemon::Denied { socket } if matches!(owner(socket), Owner::User | Owner::Desktop) => DENIED
+            .found()
+            .evidence(format!("{socket}: permission denied"))
+            .advise_command(
+                "This is a daemon that a user runs for himself. DOCKER_HOST or Docker's context leads to somebody else's: see which.",
+                "echo \"$DOCKER_HOST\"; docker context ls",
+            ),
         Daemon::Denied { socket } => DENIED.found().evidence(format!("{socket}: permission denied")).advise_command(
             "Have an administrator add you to the group, then log out and in again. Whoever is in it has the rights of root on this \
              machine, so that not everybody is let in:",
             format!("sudo usermod -aG docker {}", crate::this_user(facts)),
         ),
-        Daemon::Down { socket, reason } => {
-            let finding = DOWN.found().evidence(format!("{socket}: {reason}"));
-            if is_linux {
-                finding.advise_command("Start it:", start)
-            } else {
-                finding.advise("Start Docker Desktop and wait until it says that it runs.")
-            }
-        }
+        Daemon::Down { socket, reason } => start(DOWN.found().evidence(format!("{socket}: {reason}")), facts, socket),
         Daemon::Hung { socket } => DOWN
             .found()
             .title("The Docker daemon accepts connections and says nothing")
             .evidence(format!("{socket}: connected, and no answer in time"))
             .advise("Restart the daemon, or Docker Desktop."),
     };
-    Outcome::Findings(vec![finding.severity(severity).evidence(described(docker))])
+    let finding = finding.severity(severity).evidence(described(docker));
+    let wants_podman = wanted(facts).and_then(<[EngineKind]>::first) == Some(&EngineKind::Podman);
+    Outcome::Findings(vec![if wants_podman {
+        finding
+            .evidence("the environment is one for Podman, which is not installed, so that Docker would start it")
+            .advise("Or install Podman, which needs no daemon.")
+    } else {
+        finding
+    }])
+}
+
+/// Who runs the daemon behind a socket.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// The machine.
+    System,
+    /// A user, without the rights of root.
+    User,
+    /// Docker Desktop.
+    Desktop,
+    /// Colima, a virtual machine on a Mac.
+    Colima,
+    /// Podman, which speaks Docker's language.
+    Podman,
+    /// Somebody at an address of the network.
+    Network,
+}
+
+fn owner(socket: &str) -> Owner {
+    match socket {
+        _ if !socket.starts_with('/') => Owner::Network,
+        _ if socket.contains("/.docker/desktop/") || socket.contains("/.docker/run/") => Owner::Desktop,
+        _ if socket.contains("/.colima/") => Owner::Colima,
+        _ if socket.ends_with("/podman/podman.sock") => Owner::Podman,
+        _ if socket.starts_with("/run/user/") => Owner::User,
+        _ => Owner::System,
+    }
+}
+
+/// Adds how the daemon is started.
+fn start(finding: Finding, facts: &Facts, socket: &str) -> Finding {
+    const DESKTOP: &str = "Start Docker Desktop and wait until it says that it runs.";
+    let machine = facts.machine.as_ref();
+    let is_linux = machine.is_none_or(|machine| machine.os == "linux");
+    match owner(socket) {
+        Owner::Network => finding.advise_command(
+            format!("DOCKER_HOST or Docker's context names the daemon at {socket}: start it there, or see which others there are."),
+            "docker context ls",
+        ),
+        Owner::Colima => finding.advise_command("Start the virtual machine in which it runs:", "colima start"),
+        Owner::Desktop if is_linux => finding.advise_command(DESKTOP, "systemctl --user start docker-desktop"),
+        Owner::Podman if socket.starts_with("/run/user/") => {
+            finding.advise_command("That is Podman's socket. Have it made:", "systemctl --user start podman.socket")
+        }
+        Owner::Podman => finding.advise_command("That is Podman's socket. Have it made:", "sudo systemctl start podman.socket"),
+        Owner::User => {
+            finding.advise_command("Start it; it is your own, and needs no rights of root:", "systemctl --user start docker")
+        }
+        Owner::System if machine.is_some_and(|machine| machine.wsl.is_some()) => finding.advise(
+            "Start Docker Desktop on Windows, with its integration for this Linux switched on; or, if Docker is installed in this \
+             Linux itself, start its service: sudo service docker start.",
+        ),
+        Owner::System if is_linux => finding.advise_command("Start it:", "sudo systemctl start docker"),
+        Owner::Desktop | Owner::System => finding.advise(DESKTOP),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{engine, facts_alone, facts_for, healthy};
     use super::*;
-    use crate::facts::Engine;
+    use crate::facts::{Engine, Machine};
     use crate::image::tests::findings;
 
     fn docker(daemon: Option<Daemon>) -> Engine {
@@ -110,6 +174,38 @@ mod tests {
         }
         assert_eq!(CHECK.judge(&facts_for("docker", healthy(vec![docker(Some(Daemon::Answers))]))), Outcome::Pass);
         assert!(matches!(CHECK.judge(&facts_for("docker", healthy(vec![docker(None)]))), Outcome::Unknown(_)));
+    }
+
+    #[test]
+    fn each_daemon_is_started_in_its_own_way() {
+        for (socket, command) in [
+            ("/var/run/docker.sock", Some("sudo systemctl start docker")),
+            ("/run/user/1000/docker.sock", Some("systemctl --user start docker")),
+            ("/home/anna/.docker/desktop/docker.sock", Some("systemctl --user start docker-desktop")),
+            ("/run/user/1000/podman/podman.sock", Some("systemctl --user start podman.socket")),
+            ("build:2375", Some("docker context ls")),
+        ] {
+            let daemon = Some(Daemon::Down { socket: socket.to_owned(), reason: "there is no such socket".to_owned() });
+            let found = findings(&CHECK, &facts_for("docker", healthy(vec![docker(daemon)])));
+            assert_eq!(found[0].advice[0].command.as_deref(), command, "{socket}");
+        }
+        let mut mac = facts_for("docker", healthy(vec![docker(down())]));
+        mac.machine = Some(Machine { os: "macos".into(), ..Machine::default() });
+        assert!(findings(&CHECK, &mac)[0].advice[0].text.contains("Docker Desktop"));
+        let denied = Some(Daemon::Denied { socket: "/run/user/1001/docker.sock".to_owned() });
+        let found = findings(&CHECK, &facts_for("docker", healthy(vec![docker(denied)])));
+        assert!(!found[0].advice.iter().any(|advice| advice.command.as_deref().is_some_and(|command| command.contains("usermod"))));
+    }
+
+    #[test]
+    fn docker_is_used_for_podman_where_that_is_not_installed() {
+        let found = findings(&CHECK, &facts_for("podman", healthy(vec![docker(down())])));
+        assert_eq!((found[0].kind.id, found[0].severity), ("docker-daemon-down", Severity::Error));
+        assert!(found[0].advice.iter().any(|advice| advice.text.contains("install Podman")), "{found:?}");
+        let podman = engine(EngineKind::Podman, "4.3.1", None);
+        let both = || healthy(vec![docker(down()), podman.clone()]);
+        assert!(matches!(CHECK.judge(&facts_for("podman", both())), Outcome::Skipped(_)));
+        assert_eq!(findings(&CHECK, &facts_for("docker", both()))[0].severity, Severity::Error);
     }
 
     #[test]

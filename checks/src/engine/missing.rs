@@ -5,6 +5,7 @@ use crate::check::{Category, Check, Outcome};
 use crate::facts::{Engines, Facts, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::image::{environment, setting};
+use crate::packages::distribution;
 
 pub(super) static CHECK: Check = Check {
     id: "engine-present",
@@ -94,13 +95,25 @@ fn advised(finding: Finding, facts: &Facts) -> Finding {
             "wsl --set-version NAME 2",
         ),
         _ => {
-            let id = machine.and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str());
-            let finding = match id {
-                Some("fedora") => finding.advise_command("Install it:", "sudo dnf install apptainer"),
-                Some("rhel" | "rocky" | "almalinux" | "centos") => {
-                    finding.advise_command("Install it from EPEL:", "sudo dnf install epel-release && sudo dnf install apptainer")
+            let from_epel = |release: &str| format!("sudo dnf install {release} && sudo dnf install apptainer");
+            let finding = match distribution(facts) {
+                Some(("fedora", _)) => finding.advise_command("Install it:", "sudo dnf install apptainer"),
+                Some(("rhel" | "centos" | "ol", Some(..=7))) => finding.advise(
+                    "The packages for version 7 of this system are no longer maintained. Apptainer's project has an installer that \
+                     needs neither packages nor the rights of root (install-unprivileged.sh, https://apptainer.org).",
+                ),
+                // RHEL itself does not have the package that adds EPEL.
+                Some(("rhel", Some(major))) => finding.advise_command(
+                    "Install it from EPEL:",
+                    from_epel(&format!("https://dl.fedoraproject.org/pub/epel/epel-release-latest-{major}.noarch.rpm")),
+                ),
+                Some(("ol", Some(major))) => {
+                    finding.advise_command("Install it from EPEL:", from_epel(&format!("oracle-epel-release-el{major}")))
                 }
-                Some("ubuntu") => finding.advise_command(
+                Some(("rocky" | "almalinux" | "centos", _)) => {
+                    finding.advise_command("Install it from EPEL:", from_epel("epel-release"))
+                }
+                Some(("ubuntu", _)) => finding.advise_command(
                     "Install it from the project's archive:",
                     "sudo add-apt-repository -y ppa:apptainer/ppa && sudo apt update && sudo apt install -y apptainer",
                 ),
@@ -115,7 +128,7 @@ fn advised(finding: Finding, facts: &Facts) -> Finding {
 mod tests {
     use super::super::tests::{engine, facts_alone, facts_for, healthy};
     use super::*;
-    use crate::facts::{EngineKind, Session, Setuid};
+    use crate::facts::{Distribution, EngineKind, Machine, Session, Setuid};
     use crate::image::tests::{findings, ids};
 
     fn without(missing: &[&str], mut engines: Engines) -> Engines {
@@ -131,6 +144,28 @@ mod tests {
         let mut inside = facts_for("singularity", none);
         inside.session = Some(Session { inside_container: Some("casa-distro".to_owned()), ..Session::default() });
         assert!(matches!(CHECK.judge(&inside), Outcome::Skipped(_)));
+    }
+
+    #[test]
+    fn epel_is_added_as_each_distribution_does_it() {
+        for (id, version, command) in [
+            ("rocky", "9.4", Some("sudo dnf install epel-release && sudo dnf install apptainer")),
+            (
+                "rhel",
+                "9.4",
+                Some(
+                    "sudo dnf install https://dl.fedoraproject.org/pub/epel/epel-release-latest-9.noarch.rpm && sudo dnf install apptainer",
+                ),
+            ),
+            ("ol", "8.9", Some("sudo dnf install oracle-epel-release-el8 && sudo dnf install apptainer")),
+            ("centos", "7", None),
+            ("opensuse-leap", "15.6", None),
+        ] {
+            let mut facts = facts_alone(healthy(Vec::new()));
+            let distribution = Some(Distribution { id: id.into(), version: Some(version.into()), name: None });
+            facts.machine = Some(Machine { os: "linux".into(), distribution, ..Machine::default() });
+            assert_eq!(findings(&CHECK, &facts)[0].advice[0].command.as_deref(), command, "{id}");
+        }
     }
 
     #[test]

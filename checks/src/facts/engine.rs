@@ -31,6 +31,9 @@ pub struct Engines {
     pub dev_fuse: Option<bool>,
     /// Helpers found on PATH or where the engine keeps them: `squashfuse`, `squashfuse_ll`, `fusermount3`, `unsquashfs`, `fuse-overlayfs`, `fuse2fs`.
     pub helpers: Vec<String>,
+    /// Kinds of processor, by Go's names (`amd64`), whose programs the kernel runs through an emulator that works in containers, too
+    /// (binfmt_misc, with the flag F); `None` where that cannot be seen from here.
+    pub emulated: Option<Vec<String>>,
     /// What the administrator set in the configuration of Apptainer or Singularity; `None` when there is no such engine, or when its
     /// configuration was not found.
     pub settings: Option<EngineSettings>,

@@ -23,6 +23,18 @@ pub struct X11 {
     pub socket_owner: Option<u32>,
 }
 
+impl X11 {
+    /// The first display number that sshd gives away (sshd_config, X11DisplayOffset).
+    pub const SSH_DISPLAY_OFFSET: u16 = 10;
+
+    /// Whether a TCP display of this machine is one that sshd forwards to another. sshd listens on TCP only: a display that has a
+    /// socket in the file system as well is a server's own, such as that of VNC.
+    #[must_use]
+    pub fn is_made_by_ssh(&self, number: u16) -> bool {
+        number >= Self::SSH_DISPLAY_OFFSET && !self.local_displays.contains(&format!(":{number}"))
+    }
+}
+
 /// The parts of DISPLAY.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -1,4 +1,4 @@
-//! Drivers that crash or hang whoever loads them.
+//! Drivers that crash or hang whoever loads them, and tests that end for a reason unknown.
 
 use super::{last_lines, variable, x_server};
 use crate::check::{Category, Check, Outcome};
@@ -20,9 +20,11 @@ static CRASHED: FindingKind = FindingKind {
     code: "CD0203",
     severity: Severity::Error,
     title: "A graphics driver crashes the programs that load it",
-    why: "casa-doctor draws a small test picture in a process of its own. That process died inside of the driver, and so will every \
-          program of this machine that draws in the same way. Usual causes are a driver that was updated only in part, a driver's \
-          library that does not fit the others (an LD_PRELOAD or LD_LIBRARY_PATH may have brought it in), or a driver's bug.",
+    why: "casa-doctor draws a small test picture in a process of its own, and that process ended without a result. Where a signal \
+          ended it, it died inside of the driver, and so will every program of this machine that draws in the same way. Usual \
+          causes are a driver that was updated only in part, a driver's library that does not fit the others (an LD_PRELOAD or \
+          LD_LIBRARY_PATH may have brought it in), or a driver's bug. A process that exits by itself leaves its reason open: \
+          libraries do that, for instance, when the X server closes the connection.",
     cure: "Reinstall or update the graphics driver, and restart the machine after an update. Until then, the mode software avoids \
            the driver.",
     example: "Segmentation fault (core dumped)",
@@ -62,16 +64,30 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Skipped(reason.unwrap_or_else(|| "no graphics driver was tried".into()));
     }
     let (hung, others): (Vec<_>, Vec<_>) = tests.iter().partition(|test| matches!(test.end, ChildEnd::TimedOut { .. }));
-    let crashed: Vec<_> =
-        others.into_iter().filter(|test| matches!(test.end, ChildEnd::Signal { .. } | ChildEnd::Exited { .. })).collect();
-    if crashed.is_empty() && hung.is_empty() && tests.iter().all(|test| matches!(test.end, ChildEnd::NotStarted { .. })) {
+    let (crashed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|test| has_crashed(test));
+    let left: Vec<_> = others.into_iter().filter(|test| matches!(test.end, ChildEnd::Exited { .. })).collect();
+    if crashed.is_empty()
+        && left.is_empty()
+        && hung.is_empty()
+        && tests.iter().all(|test| matches!(test.end, ChildEnd::NotStarted { .. }))
+    {
         let reasons = tests.iter().find_map(|test| match test.end {
             ChildEnd::NotStarted { reason } => Some(reason.clone()),
             _ => None,
         });
         return Outcome::Unknown(reasons.unwrap_or_default());
     }
-    Outcome::of([report(&CRASHED, &crashed, facts), report(&HUNG, &hung, facts)].into_iter().flatten().collect())
+    let found = [report(&CRASHED, &crashed, facts), report_left(&left), report(&HUNG, &hung, facts)];
+    Outcome::of(found.into_iter().flatten().collect())
+}
+
+/// Whether the driver is to blame for the end: a signal, or the dynamic linker, which exits with 127 for a library that does not fit.
+fn has_crashed(test: &Test<'_>) -> bool {
+    match test.end {
+        ChildEnd::Signal { .. } => true,
+        ChildEnd::Exited { status: 127 } => test.stderr.iter().any(|line| line.contains("symbol lookup error")),
+        _ => false,
+    }
 }
 
 fn tests(facts: &Facts) -> Vec<Test<'_>> {
@@ -111,7 +127,30 @@ fn egl_libraries() -> String {
 fn report(kind: &'static FindingKind, tests: &[&Test<'_>], facts: &Facts) -> Option<Finding> {
     let severity = tests.iter().map(|test| test.severity).max()?;
     let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
-    let mut finding = kind.found().severity(severity).title(format!("{}: {}", kind.title, names.join(", ")));
+    let finding = kind.found().severity(severity).title(format!("{}: {}", kind.title, names.join(", ")));
+    Some(advise(ends(finding, tests), kind, facts))
+}
+
+/// The finding for tests that exited by themselves. Xlib does so when its connection to the X server breaks, wrappers of OpenGL when
+/// they find no card: that the driver is to blame is not known.
+fn report_left(tests: &[&Test<'_>]) -> Option<Finding> {
+    let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
+    let first = tests.first()?;
+    let title = format!("A test of graphics ended without a result, and it is not known why: {}", names.join(", "));
+    let finding = ends(CRASHED.found().severity(Severity::Warning).title(title), tests);
+    let finding = finding.advise(
+        "Run casa-doctor again: an X server that was just restarting, or cut the connection, does not do it twice. If it happens \
+         again, what stands on standard error is the best trace.",
+    );
+    Some(if first.name.contains("GLX") {
+        finding.advise_command("See whether another program comes further.", "glxinfo -B")
+    } else {
+        finding
+    })
+}
+
+/// Adds how each test ended.
+fn ends(mut finding: Finding, tests: &[&Test<'_>]) -> Finding {
     for test in tests {
         let call = test.last_call.map_or_else(String::new, |call| format!(" in {call}"));
         let end = match test.end {
@@ -123,7 +162,7 @@ fn report(kind: &'static FindingKind, tests: &[&Test<'_>], facts: &Facts) -> Opt
         finding = finding.evidence(format!("{}: the test {end}{call}; it loads {}", test.name, test.library));
         finding = last_lines(test.stderr, 3).fold(finding, Finding::evidence);
     }
-    Some(advise(finding, kind, facts))
+    finding
 }
 
 fn advise(finding: Finding, kind: &'static FindingKind, facts: &Facts) -> Finding {
@@ -198,10 +237,21 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_without_a_result_is_a_crash() {
-        let facts =
-            Facts { x11: Some(desktop()), glx: Some(broken(ChildEnd::Exited { status: 3 }, "glXCreatePbuffer")), ..facts() };
-        assert!(findings(&facts)[0].evidence[0].contains("status 3"));
+    fn an_exit_without_a_result_blames_no_driver_but_for_a_library_that_does_not_fit() {
+        let left = |status, line: &str| {
+            let run = ChildRun { stderr: vec![line.into()], ..broken(ChildEnd::Exited { status }, "glXCreatePbuffer") };
+            let found = findings(&Facts { x11: Some(desktop()), glx: Some(run), ..facts() });
+            assert_eq!((found.len(), found[0].kind.id), (1, "gl-probe-crashed"));
+            found.into_iter().next().unwrap()
+        };
+        let found = left(1, "XIO:  fatal IO error 11 (Resource temporarily unavailable) on X server \":0\"");
+        assert_eq!(found.severity, Severity::Warning);
+        assert!(found.title.as_deref().is_some_and(|title| !title.contains("crashes") && title.contains("not known")));
+        assert!(found.evidence[0].contains("status 1") && found.evidence[1].contains("fatal IO error"), "{found:?}");
+        assert!(found.advice.iter().all(|advice| !advice.text.contains("einstall")), "{found:?}");
+        assert_eq!(left(127, "child: Xlib: extension missing").severity, Severity::Warning);
+        let misfit = left(127, "child: symbol lookup error: /usr/lib/libGLX_nvidia.so.0: undefined symbol: _nv002glcore");
+        assert_eq!(misfit.severity, Severity::Error);
     }
 
     #[test]

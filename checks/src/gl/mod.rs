@@ -55,20 +55,17 @@ fn result<T>(run: Option<&ChildRun<T>>) -> Result<&T, Outcome> {
     }
 }
 
-/// The value of a set variable that bends rendering.
-/// From here on sshd counts the displays that it forwards (X11DisplayOffset); below it a TCP display of this machine is its own.
-const SSH_DISPLAY_OFFSET: u16 = 10;
-
 /// Whether the display's screen is on another machine.
-fn is_elsewhere(facts: &Facts) -> bool {
-    let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
-    display.is_some_and(|display| match display.reach {
+pub(crate) fn is_elsewhere(facts: &Facts) -> bool {
+    let Some(x11) = &facts.x11 else { return false };
+    x11.display.as_ref().is_some_and(|display| match display.reach {
         Reach::Remote => true,
-        Reach::Loopback => display.number >= SSH_DISPLAY_OFFSET,
+        Reach::Loopback => x11.is_made_by_ssh(display.number),
         Reach::Local | Reach::Launchd => false,
     })
 }
 
+/// The value of a set variable that bends rendering.
 fn variable<'a>(session: Option<&'a Session>, name: &str) -> Option<&'a str> {
     session?.graphics_variables.get(name).map(String::as_str)
 }
@@ -79,7 +76,7 @@ fn is_yes(value: &str) -> bool {
 }
 
 /// The cards that can draw in three dimensions: not the frame buffers of servers, virtual machines and firmware.
-fn drawing_cards(gpu: Option<&Gpu>) -> impl Iterator<Item = &Card> {
+pub(crate) fn drawing_cards(gpu: Option<&Gpu>) -> impl Iterator<Item = &Card> {
     const DRIVERS: [&str; 18] = [
         "amdgpu",
         "asahi",
@@ -105,7 +102,7 @@ fn drawing_cards(gpu: Option<&Gpu>) -> impl Iterator<Item = &Card> {
 }
 
 /// A card in words: `card0 (i915)`.
-fn card_in_words(card: &Card) -> String {
+pub(crate) fn card_in_words(card: &Card) -> String {
     match &card.driver {
         Some(driver) => format!("{} ({driver})", card.name),
         None => card.name.clone(),

@@ -6,6 +6,7 @@ use crate::check::{Category, Check, Outcome};
 use crate::facts::{Card, DisplayName, Facts, GlContext, GlError, Gpu, ProbeId, Reach, ServerKind, XServer};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::nvidia::known_trouble;
+use crate::packages::{Package, install};
 use crate::renderer::{RendererClass, classify};
 
 pub(super) static CHECK: Check = Check {
@@ -189,15 +190,19 @@ fn no_context(facts: &Facts) -> Finding {
             .evidence("this machine's Mesa and the X server have no kind of picture in common: another driver draws there")
             .advise(SOFTWARE_MODE);
     }
-    match facts.machine.as_ref().and_then(|machine| machine.distribution.as_ref()).map(|distribution| distribution.id.as_str()) {
-        Some("debian" | "ubuntu" | "linuxmint") => finding.advise_command(
-            "Install the OpenGL libraries of this machine (an administrator can).",
-            "sudo apt-get install libgl1 libglx-mesa0 libgl1-mesa-dri",
-        ),
-        _ => finding.advise("Install the OpenGL libraries of this machine (Mesa, or the driver of your card's maker)."),
+    match install(facts, &MESA) {
+        Some(command) => finding.advise_command("Install the OpenGL libraries of this machine (an administrator can).", command),
+        None => finding.advise("Install the OpenGL libraries of this machine (Mesa, or the driver of your card's maker)."),
     }
     .advise(SOFTWARE_MODE)
 }
+
+static MESA: Package = Package {
+    apt: Some("libgl1 libglx-mesa0 libgl1-mesa-dri"),
+    dnf: Some("mesa-libGL mesa-dri-drivers"),
+    zypper: Some("Mesa-libGL1 Mesa-dri"),
+    pacman: Some("mesa"),
+};
 
 const SOFTWARE_MODE: &str =
     "In the container, use the mode software: the image's own software OpenGL asks nothing of the X server.";

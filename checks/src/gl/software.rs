@@ -1,7 +1,7 @@
 //! The software OpenGL that an image brings for the mode software.
 
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Facts, ProbeId};
+use crate::facts::{Connection, Facts, ProbeId, ServerKind};
 use crate::finding::{FindingKind, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -33,11 +33,21 @@ fn run(facts: &Facts) -> Outcome {
         Some(true) => Outcome::Pass,
         Some(false) => {
             let finding = MISSING.found().evidence("image: there is no /usr/local/lib/mesa/libGL.so.1");
-            Outcome::Findings(vec![
-                finding
-                    .advise("Take a newer image of the same distribution, if there is one: the later ones have it.")
-                    .advise("Until then, use the mode container with LIBGL_ALWAYS_SOFTWARE=1 in \"gui_env\" of the configuration."),
-            ])
+            let finding = finding.advise("Take a newer image of the same distribution, if there is one: the later ones have it.");
+            let by_mesa = "use the mode container with LIBGL_ALWAYS_SOFTWARE=1 in \"gui_env\" of the configuration.";
+            Outcome::Findings(vec![match glx(facts) {
+                Glx::Usable => finding.advise(format!("Until then, {by_mesa}")),
+                Glx::NotKnown => finding.advise(format!("Until then, where the X server offers GLX, {by_mesa}")),
+                Glx::Hidden => finding
+                    .evidence("X server: it hides GLX from an untrusted client (ssh -X), so that Mesa cannot take the place of it")
+                    .advise(format!("Until then, log in with ssh -Y, which shows GLX, and {by_mesa}")),
+                Glx::Unusable(why) => finding
+                    .evidence(format!("X server: {why}, so that the image's other Mesa cannot take the place of it"))
+                    .advise("Until then, use a session of another kind for 3D views, such as VNC on this machine."),
+                Glx::OfAnother => {
+                    finding.evidence("X server: it asks for NVIDIA's library, and the image's Mesa cannot take the place of it")
+                }
+            }])
         }
         None => {
             let reason = ["contents", "software_mesa"].iter().find_map(|field| image.unknown.get(*field)).cloned();
@@ -46,15 +56,62 @@ fn run(facts: &Facts) -> Outcome {
     }
 }
 
+/// What the display offers to the Mesa that every image has.
+enum Glx {
+    Usable,
+    NotKnown,
+    /// Untrusted clients do not see it.
+    Hidden,
+    Unusable(&'static str),
+    /// NVIDIA's alone.
+    OfAnother,
+}
+
+fn glx(facts: &Facts) -> Glx {
+    let server = match facts.x11.as_ref().map(|x11| &x11.connection) {
+        Some(Connection::Connected(server)) => server,
+        _ => return Glx::NotKnown,
+    };
+    match (&server.glx, server.kind) {
+        _ if server.untrusted => Glx::Hidden,
+        (None, _) if server.extensions.is_empty() => Glx::NotKnown,
+        (None, _) => Glx::Unusable("it has no GLX"),
+        (_, ServerKind::Nxagent | ServerKind::Xquartz) => Glx::Unusable("its GLX is too old"),
+        (Some(glx), _) if !glx.vendor_names.is_empty() && glx.vendor_names.iter().all(|name| name == "nvidia") => Glx::OfAnother,
+        _ => Glx::Usable,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::samples::facts;
+    use super::super::samples::{display, facts};
     use super::*;
-    use crate::facts::{Image, ImageContents};
+    use crate::facts::{Image, ImageContents, Reach};
 
     fn judge(software_mesa: Option<bool>) -> Outcome {
         let contents = ImageContents { software_mesa, ..ImageContents::default() };
         CHECK.judge(&Facts { image: Some(Image { contents: Some(contents), ..Image::default() }), ..facts() })
+    }
+
+    #[test]
+    fn mesa_takes_its_place_only_where_the_display_has_glx_for_it() {
+        let by_mesa = |change: &dyn Fn(&mut crate::facts::XServer)| {
+            let mut x11 = display(Reach::Local, ServerKind::Xorg, &["GLX"], &[]);
+            if let Connection::Connected(server) = &mut x11.connection {
+                change(server);
+            }
+            let contents = ImageContents { software_mesa: Some(false), ..ImageContents::default() };
+            let image = Some(Image { contents: Some(contents), ..Image::default() });
+            let Outcome::Findings(found) = CHECK.judge(&Facts { image, x11: Some(x11), ..facts() }) else { panic!() };
+            found[0].advice.iter().map(|advice| advice.text.clone()).collect::<Vec<_>>().join("\n")
+        };
+        assert!(by_mesa(&|_| {}).contains("LIBGL_ALWAYS_SOFTWARE"));
+        let untrusted = by_mesa(&|server| (server.untrusted, server.glx) = (true, None));
+        assert!(untrusted.contains("log in with ssh -Y"), "{untrusted}");
+        assert!(!by_mesa(&|server| server.glx = None).contains("LIBGL_ALWAYS_SOFTWARE"));
+        assert!(!by_mesa(&|server| server.kind = ServerKind::Nxagent).contains("LIBGL_ALWAYS_SOFTWARE"));
+        let of_nvidia = by_mesa(&|server| server.glx.as_mut().unwrap().vendor_names = vec!["nvidia".into()]);
+        assert!(!of_nvidia.contains("LIBGL_ALWAYS_SOFTWARE"));
     }
 
     #[test]

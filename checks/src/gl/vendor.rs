@@ -8,7 +8,7 @@ use super::{glibc, is_elsewhere, variable, x_server};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{ChildEnd, Facts, ImageContents, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
-use crate::nvidia::{closed_node, driver_fails};
+use crate::nvidia::{closed_node, driver_fails, missing_node};
 
 pub(super) static CHECK: Check = Check {
     id: "gl-vendor",
@@ -160,10 +160,16 @@ fn supply(facts: &Facts) -> Supply {
         Some(Nvidia { kernel_version: Some(kernel), user_version: Some(user), .. }) if kernel != user => Supply::No(format!(
             "the kernel runs version {kernel} of the driver, and the libraries are of version {user} (see nvidia-driver-mismatch)"
         )),
-        Some(Nvidia { kernel_version: Some(_), user_version: Some(_), nodes, .. }) => match closed_node(nodes) {
-            Some(node) => Supply::No(format!("you may not open {} (see nvidia-device-permission)", node.path.display())),
-            None => Supply::Yes,
-        },
+        Some(Nvidia { kernel_version: Some(_), draws: Some(false), .. }) => {
+            Supply::No("NVIDIA's driver is installed here for computing, without its OpenGL (see nvidia-driver-missing)".into())
+        }
+        Some(Nvidia { kernel_version: Some(_), user_version: Some(_), nodes, .. }) => {
+            match (missing_node(nodes), closed_node(nodes)) {
+                (Some(node), _) => Supply::No(format!("/dev/{node} does not exist (see nvidia-device-missing)")),
+                (_, Some(node)) => Supply::No(format!("you may not open {} (see nvidia-device-permission)", node.path.display())),
+                (None, None) => Supply::Yes,
+            }
+        }
         Some(Nvidia { user_version: None, .. }) => Supply::No("this machine does not have NVIDIA's OpenGL libraries".into()),
         Some(_) => Supply::No("the kernel of this machine does not run NVIDIA's driver".into()),
         None => Supply::No("this machine has no NVIDIA driver".into()),
@@ -201,8 +207,13 @@ mod tests {
         }
     }
 
+    fn node(name: &str, usable: bool) -> DeviceNode {
+        DeviceNode { path: format!("/dev/{name}").into(), usable, ..DeviceNode::default() }
+    }
+
     fn driver(kernel: &str, user: Option<&str>) -> Option<Nvidia> {
-        Some(Nvidia { kernel_version: Some(kernel.into()), user_version: user.map(str::to_owned), ..Nvidia::default() })
+        let nodes = vec![node("nvidia0", true), node("nvidiactl", true)];
+        Some(Nvidia { kernel_version: Some(kernel.into()), user_version: user.map(str::to_owned), nodes, ..Nvidia::default() })
     }
 
     fn severity(facts: &Facts) -> Severity {
@@ -245,6 +256,20 @@ mod tests {
     }
 
     #[test]
+    fn nv_supplies_nothing_without_nodes_and_without_the_part_that_draws() {
+        let sound = driver("550.163.01", Some("550.163.01")).unwrap();
+        for (nodes, missing) in [(vec![], "/dev/nvidiactl"), (vec![node("nvidiactl", true)], "/dev/nvidia0")] {
+            let facts = machine(&["nvidia"], image(&["mesa"], true), Some(Nvidia { nodes, ..sound.clone() }));
+            let Outcome::Findings(found) = CHECK.judge(&facts) else { panic!() };
+            assert_eq!(found[0].severity, Severity::Error);
+            assert!(found[0].evidence.iter().any(|line| line.contains(missing)), "{found:?}");
+            assert!(found[0].advice.iter().all(|advice| !advice.text.contains("mode nv")), "{found:?}");
+        }
+        let computes = Nvidia { draws: Some(false), ..sound };
+        assert_eq!(severity(&machine(&["nvidia"], image(&["mesa"], true), Some(computes))), Severity::Error);
+    }
+
+    #[test]
     fn nv_cannot_serve_a_remote_display() {
         let mut facts = machine(&["nvidia"], image(&["mesa"], false), driver("550.163.01", Some("550.163.01")));
         if let Some(display) = facts.x11.as_mut().and_then(|x11| x11.display.as_mut()) {
@@ -253,11 +278,13 @@ mod tests {
         assert_eq!(severity(&facts), Severity::Error);
         facts.x11.as_mut().unwrap().display.as_mut().unwrap().number = 0;
         assert_eq!(severity(&facts), Severity::Info, "a TCP display of this machine is its own");
+        let x11 = facts.x11.as_mut().unwrap();
+        (x11.display.as_mut().unwrap().number, x11.local_displays) = (12, vec![":12".into()]);
+        assert_eq!(severity(&facts), Severity::Info, "ssh makes no socket in the file system");
     }
 
     #[test]
     fn a_job_that_was_given_the_second_card_can_use_it() {
-        let node = |name: &str, usable| DeviceNode { path: format!("/dev/{name}").into(), usable, ..DeviceNode::default() };
         for (ctl, first, second, expected) in
             [(true, false, true, Severity::Info), (true, false, false, Severity::Error), (false, true, true, Severity::Error)]
         {

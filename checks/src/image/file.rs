@@ -3,7 +3,7 @@
 use super::{configured, image_file_of};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ImageKind, ProbeId};
-use crate::finding::{FindingKind, Severity};
+use crate::finding::{Finding, FindingKind, Severity};
 
 pub(super) static CHECK: Check = Check {
     id: "image-file",
@@ -53,8 +53,8 @@ static OTHER_ARCHITECTURE: FindingKind = FindingKind {
     code: "CD0808",
     severity: Severity::Error,
     title: "The image is made for another kind of processor",
-    why: "An image holds machine code for one kind of processor. Another kind cannot run it, unless it has an emulator, which is slow and draws no OpenGL in hardware.",
-    cure: "Use an image for this processor, or a machine with the image's kind of processor.",
+    why: "An image holds machine code for one kind of processor. Another kind runs it only through an emulator that is registered with the kernel (binfmt_misc), such as qemu, or Rosetta in a virtual machine on a Mac. That is slow and draws no OpenGL in hardware, and without it nothing starts.",
+    cure: "Use an image for this processor, or a machine with the image's kind of processor. Where neither can be had, set up an emulator.",
     example: "FATAL: the image's architecture (amd64) could not run on the host's (arm64)",
     since: "0.1.0",
 };
@@ -113,17 +113,43 @@ fn whole(facts: &Facts) -> Outcome {
     if let (Some(machine), Some(arch)) = (&facts.machine, arch)
         && go_name(&machine.arch).is_some_and(|name| name != arch && !runs_too(name, arch))
     {
-        findings.push(
-            OTHER_ARCHITECTURE
-                .found()
-                .evidence(format!("the header of {} names \"{arch}\"", path.display()))
-                .evidence(format!("this machine is \"{}\"", machine.arch))
-                .advise("Use an image that is made for this processor, or another machine."),
-        );
+        let evidence =
+            [format!("the header of {} names \"{arch}\"", path.display()), format!("this machine is \"{}\"", machine.arch)];
+        findings.push(other_architecture(facts, arch, evidence));
     }
     match image.unknown.get("sif") {
         Some(reason) if findings.is_empty() => Outcome::Unknown(format!("the header of the image cannot be used: {reason}")),
         _ => Outcome::of(findings),
+    }
+}
+
+/// Whether there is an emulator decides whether anything starts.
+fn other_architecture(facts: &Facts, arch: &str, evidence: [String; 2]) -> Finding {
+    let finding = evidence.into_iter().fold(OTHER_ARCHITECTURE.found(), Finding::evidence);
+    let emulated = facts.engines.as_ref().and_then(|engines| engines.emulated.as_ref());
+    let own = "Use an image that is made for this processor, or another machine.";
+    match emulated.map(|emulated| emulated.iter().any(|name| name == arch)) {
+        Some(true) => finding
+            .severity(Severity::Info)
+            .title("The image is made for another kind of processor, and runs through an emulator")
+            .evidence("the kernel has an emulator for it (/proc/sys/fs/binfmt_misc)")
+            .advise("Nothing has to be done. An image that is made for this processor is much faster, if there is one."),
+        Some(false) => finding
+            .evidence("the kernel has no emulator for it that works in containers (/proc/sys/fs/binfmt_misc)")
+            .advise(own)
+            .advise(
+                "If there is none, set up an emulator: the package qemu-user-static, or, in a virtual machine of Lima on a Mac, \
+                 rosetta with binfmt in its lima.yaml.",
+            ),
+        None => finding
+            .severity(Severity::Warning)
+            .evidence("whether there is an emulator for it is not known")
+            .advise(own)
+            .advise_command(
+                "If there is none, it must go through an emulator. This lists those that the kernel knows (qemu, rosetta); nothing \
+             starts without one.",
+                "ls /proc/sys/fs/binfmt_misc",
+            ),
     }
 }
 
@@ -150,7 +176,7 @@ fn runs_too(machine: &str, image: &str) -> bool {
 mod tests {
     use super::super::tests::{facts_of, findings, ids};
     use super::*;
-    use crate::facts::{Image, ImageMetadata, Machine, Sif};
+    use crate::facts::{Engines, Image, ImageMetadata, Machine, Sif};
 
     fn image(size: u64, end: u64) -> Image {
         Image {
@@ -209,7 +235,12 @@ mod tests {
             facts.machine = Some(Machine { arch: arch.to_owned(), ..Machine::default() });
             facts
         };
-        assert_eq!(ids(&CHECK, &on("aarch64")), ["image-other-architecture"]);
+        let found = findings(&CHECK, &on("aarch64"));
+        assert_eq!(
+            (found[0].kind.id, found[0].severity),
+            ("image-other-architecture", Severity::Warning),
+            "an emulator may be there"
+        );
         assert_eq!(CHECK.judge(&on("x86_64")), Outcome::Pass);
         assert_eq!(CHECK.judge(&on("loongarch64")), Outcome::Pass);
     }

@@ -1,9 +1,10 @@
 //! The device nodes of NVIDIA's driver: are they there, and may this user open them?
 
-use super::running;
+use super::{running, until_then};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{DeviceNode, Facts, Gpu, Nvidia, ProbeId};
+use crate::facts::{Connection, DeviceNode, Facts, Gpu, Job, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::gl::is_elsewhere;
 
 pub(super) static CHECK: Check = Check {
     id: "nvidia-devices",
@@ -69,6 +70,14 @@ pub fn closed_node(nodes: &[DeviceNode]) -> Option<&DeviceNode> {
     control.or_else(|| if card_nodes(nodes).any(|node| node.usable) { None } else { card_nodes(nodes).next() })
 }
 
+/// The node without which no card can be reached and which does not exist.
+pub(crate) fn missing_node(nodes: &[DeviceNode]) -> Option<&'static str> {
+    if !nodes.iter().any(|node| name(node) == CONTROL) {
+        return Some(CONTROL);
+    }
+    (card_nodes(nodes).next().is_none()).then_some("nvidia0")
+}
+
 fn name(node: &DeviceNode) -> &str {
     node.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
@@ -118,7 +127,7 @@ fn absent(facts: &Facts, gpu: &Gpu, version: &str, names: &[String]) -> Finding 
             "sudo nvidia-smi",
         );
     }
-    finding.advise("Until then use the OpenGL modes container or software.")
+    until_then(facts, finding)
 }
 
 /// The nodes that this user may not open, and whether something can be reached all the same.
@@ -134,7 +143,7 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
     let by_cgroup = closed.iter().any(|node| node.refused_by_cgroup);
     let finding = closed.iter().fold(PERMISSION.found(), |finding, node| finding.evidence(in_words(node)));
     let finding = gpu.job.iter().fold(finding, |finding, job| {
-        let cards = job.gpus.as_ref().map_or_else(|| "was given no card".to_owned(), |gpus| format!("was given the cards {gpus}"));
+        let cards = cards_of(job).map_or_else(|| "was given no card".to_owned(), |gpus| format!("was given the cards {gpus}"));
         finding.evidence(format!("this is a job of {}, which {cards}", job.scheduler))
     });
     if one_card_is_open && !control_is_closed {
@@ -142,8 +151,14 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
         return finding
             .advise("Another card can be used. Nothing has to be done, as a rule: a job is given some of the cards only.");
     }
+    if let Some(job) = gpu.job.as_ref().filter(|job| cards_of(job).is_none() && draws_on_no_screen_of_this_machine(facts)) {
+        // What a job did not ask for it is not given, and nothing here would draw with it.
+        let finding = finding.severity(Severity::Info).title(format!("This job of {} was given no NVIDIA card", job.scheduler));
+        return ask_the_scheduler(finding.advise("Nothing has to be done for work without a card."), Some(job));
+    }
     if by_cgroup {
-        return ask_the_scheduler(finding.title("A device cgroup keeps you from the NVIDIA card"), gpu);
+        let finding = finding.title("A device cgroup keeps you from the NVIDIA card");
+        return until_then(facts, ask_the_scheduler(finding, gpu.job.as_ref()));
     }
     let Some(node) = closed.first() else { return finding };
     let groups = facts.session.as_ref().map(|session| session.groups.as_slice()).unwrap_or_default();
@@ -170,13 +185,26 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
             "grep -E 'DeviceFile' /proc/driver/nvidia/params",
         ),
     };
-    if gpu.job.is_some() { ask_the_scheduler(finding, gpu) } else { finding }
+    let finding = if gpu.job.is_some() { ask_the_scheduler(finding, gpu.job.as_ref()) } else { finding };
+    until_then(facts, finding)
 }
 
-fn ask_the_scheduler(finding: Finding, gpu: &Gpu) -> Finding {
-    match gpu.job.as_ref().map(|job| job.scheduler.as_str()) {
-        Some("Slurm") => finding.advise_command("Ask for a card when you start the job.", "srun --gres=gpu:1 --pty bash"),
-        Some(scheduler) => finding.advise(format!("Ask {scheduler} for a card when you start the job.")),
+/// The cards that a job was given. Slurm writes "NoDevFiles" for none.
+fn cards_of(job: &Job) -> Option<&str> {
+    job.gpus.as_deref().filter(|gpus| !matches!(*gpus, "NoDevFiles" | "-1"))
+}
+
+/// Whether it is known that there is no screen of this machine to draw on: no display at all, or one that ssh forwards.
+fn draws_on_no_screen_of_this_machine(facts: &Facts) -> bool {
+    facts.x11.as_ref().is_some_and(|x11| x11.connection == Connection::NoDisplay) || is_elsewhere(facts)
+}
+
+fn ask_the_scheduler(finding: Finding, job: Option<&Job>) -> Finding {
+    match job.map(|job| job.scheduler.as_str()) {
+        Some("Slurm") => {
+            finding.advise_command("Ask for a card when you start the job, if you need one.", "srun --gres=gpu:1 --pty bash")
+        }
+        Some(scheduler) => finding.advise(format!("Ask {scheduler} for a card when you start the job, if you need one.")),
         None => finding.advise("Ask for a card where this session was started: a scheduler or a container engine opens it there."),
     }
 }
@@ -197,9 +225,9 @@ fn in_words(node: &DeviceNode) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{finding, healthy, node};
+    use super::super::samples::{beside_intel, finding, healthy, node};
     use super::*;
-    use crate::facts::{Job, Session};
+    use crate::facts::{DisplayName, Reach, Session, X11};
 
     fn with(nodes: Vec<DeviceNode>) -> Facts {
         let mut facts = healthy();
@@ -260,6 +288,40 @@ mod tests {
         let nodes = vec![cgroup, node("nvidia1"), node("nvidiactl")];
         facts.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().nodes = nodes;
         assert_eq!(finding(&CHECK, &facts).severity, Severity::Info);
+    }
+
+    #[test]
+    fn a_job_without_a_card_that_draws_on_no_screen_here_lacks_nothing() {
+        let cgroup = DeviceNode { usable: false, refused_by_cgroup: true, ..node("nvidia0") };
+        let mut facts = with(vec![cgroup, node("nvidiactl")]);
+        facts.gpu.as_mut().unwrap().job = Some(Job { scheduler: "Slurm".into(), gpus: None });
+        let forwarded = DisplayName { number: 10, reach: Reach::Loopback, ..DisplayName::default() };
+        for display in [None, Some(forwarded)] {
+            facts.x11 = Some(X11 { display, ..X11::default() });
+            let found = finding(&CHECK, &facts);
+            assert_eq!(found.severity, Severity::Info);
+            assert!(
+                found.advice.iter().any(|advice| advice.command.as_deref() == Some("srun --gres=gpu:1 --pty bash")),
+                "{found:?}"
+            );
+        }
+        facts.gpu.as_mut().unwrap().job = Some(Job { scheduler: "Slurm".into(), gpus: Some("NoDevFiles".into()) });
+        assert_eq!(finding(&CHECK, &facts).severity, Severity::Info);
+        // It asked for a card, and cannot open it.
+        facts.gpu.as_mut().unwrap().job = Some(Job { scheduler: "Slurm".into(), gpus: Some("0".into()) });
+        assert_eq!(finding(&CHECK, &facts).severity, Severity::Error);
+    }
+
+    #[test]
+    fn where_another_card_draws_it_is_a_warning() {
+        for nodes in [vec![], vec![closed("nvidia0", 44, "video"), closed("nvidiactl", 44, "video")]] {
+            let found = finding(&CHECK, &beside_intel(with(nodes.clone())));
+            assert_eq!(found.severity, Severity::Warning, "{found:?}");
+            assert!(found.advice.last().unwrap().text.contains("mode container"), "{found:?}");
+            let alone = finding(&CHECK, &with(nodes));
+            assert_eq!(alone.severity, Severity::Error);
+            assert!(alone.advice.last().unwrap().text.contains("mode software"), "{alone:?}");
+        }
     }
 
     #[test]

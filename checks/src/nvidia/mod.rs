@@ -16,12 +16,15 @@ mod versions;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub(crate) use self::devices::missing_node;
 pub use self::devices::{card_nodes, closed_node};
 pub use self::management::{drew_with_nvidia, fails as driver_fails};
 use crate::check::{Check, Outcome};
-use crate::facts::{Engine, EngineKind, Facts, Gpu, Nvidia};
-use crate::finding::Severity;
+use crate::facts::{Connection, Engine, EngineKind, Facts, Gpu, Nvidia, ServerKind};
+use crate::finding::{Finding, Severity};
+use crate::gl::{card_in_words, drawing_cards, is_elsewhere};
 use crate::image::{environment, setting};
+use crate::renderer::{Family, RendererClass, classify};
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[
@@ -75,6 +78,52 @@ pub(crate) fn known_trouble(facts: &Facts) -> Option<&'static str> {
         _ => None,
     };
     [&versions::CHECK, &devices::CHECK, &driver::CHECK, &management::CHECK].iter().find_map(worst)
+}
+
+/// What draws on this machine's display in place of NVIDIA's card, as evidence; `None` where that card does, and where it does not
+/// show. Many laptops have a card besides that of the processor, which drives the screen.
+pub(crate) fn other_card_draws(facts: &Facts) -> Option<String> {
+    if is_elsewhere(facts) {
+        return None;
+    }
+    if let Some(glx) = &facts.glx {
+        let contexts = glx.result.iter().flat_map(|result| &result.contexts);
+        return contexts.into_iter().find_map(|context| {
+            let who = classify(context);
+            let of_nvidia = matches!(who.family, Some(Family::Nvidia | Family::Tegra | Family::Nouveau | Family::Nvk));
+            let by_card = matches!(who.class, RendererClass::Hardware | RendererClass::Virtual);
+            (by_card && !of_nvidia).then(|| format!("GLX: \"{}\" draws on the display, not NVIDIA's card", context.renderer))
+        });
+    }
+    // Nothing was drawn: what the X server asks for tells, where it has a screen of its own.
+    let server = match facts.x11.as_ref().map(|x11| &x11.connection) {
+        Some(Connection::Connected(server)) if matches!(server.kind, ServerKind::Xorg | ServerKind::Xwayland) => server,
+        _ => return None,
+    };
+    let names = server.glx.as_ref().map(|glx| glx.vendor_names.as_slice()).unwrap_or_default();
+    let by_mesa = names.first().is_some_and(|name| name == "mesa") && !names.iter().any(|name| name == "nvidia");
+    let chosen = facts.session.as_ref().is_some_and(|session| {
+        ["__GLX_VENDOR_LIBRARY_NAME", "__NV_PRIME_RENDER_OFFLOAD"].iter().any(|name| session.graphics_variables.contains_key(*name))
+    });
+    let is_nvidias = |driver: &str| driver.starts_with("nvidia") || driver == "nouveau";
+    let card = drawing_cards(facts.gpu.as_ref())
+        .find(|card| !card.driver.as_deref().is_some_and(is_nvidias))
+        .filter(|_| by_mesa && !chosen)?;
+    Some(format!("the X server asks for Mesa's library, and {} is there besides NVIDIA's card", card_in_words(card)))
+}
+
+/// Says what to do until NVIDIA's driver works. Where another card draws, programs do without it, and nothing is an error.
+fn until_then(facts: &Facts, finding: Finding) -> Finding {
+    match other_card_draws(facts) {
+        Some(evidence) => {
+            let severity = finding.severity.min(Severity::Warning);
+            finding.severity(severity).evidence(evidence).advise(
+                "Until then the mode container draws with the other card; what asks for NVIDIA's card (the mode nv, CUDA, the \
+                 variables of PRIME) fails.",
+            )
+        }
+        None => finding.advise("Until then start programs in the OpenGL mode software."),
+    }
 }
 
 /// What is known of the graphics cards, or the outcome of a check without that.
@@ -148,9 +197,10 @@ pub(crate) fn engine_in_words(engine: &Engine) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::samples::{card, engine, facts, healthy};
+    use super::samples::{beside_intel, card, engine, facts, healthy};
     use super::*;
-    use crate::facts::{Machine, PciCard};
+    use crate::facts::{DisplayName, Machine, PciCard, Reach};
+    use crate::gl::samples::drawn_by;
 
     #[test]
     fn a_version_ends_where_its_word_ends() {
@@ -181,6 +231,27 @@ mod tests {
             assert_eq!(check.judge(&windows).word(), "skipped", "{}", check.id);
             assert_eq!(check.judge(&mac).word(), "skipped", "{}", check.id);
         }
+    }
+
+    #[test]
+    fn who_draws_in_place_of_nvidia_is_told_by_the_picture_or_else_by_the_server() {
+        assert_eq!(other_card_draws(&healthy()), None, "nothing is known of the display");
+        let mut laptop = beside_intel(healthy());
+        assert!(other_card_draws(&laptop).is_some_and(|evidence| evidence.contains("card0 (i915)")));
+        let mut asked = laptop.clone();
+        asked.session.as_mut().unwrap().graphics_variables = [("__NV_PRIME_RENDER_OFFLOAD".to_owned(), "1".to_owned())].into();
+        assert_eq!(other_card_draws(&asked), None, "NVIDIA's card is asked for");
+        for (renderer, other) in [
+            ("Mesa Intel(R) UHD Graphics (TGL GT1)", true),
+            ("llvmpipe (LLVM 15.0.6, 256 bits)", false),
+            ("NVIDIA GeForce RTX 3070/PCIe/SSE2", false),
+        ] {
+            laptop.glx = Some(drawn_by(renderer));
+            assert_eq!(other_card_draws(&laptop).is_some(), other, "{renderer}");
+        }
+        laptop.glx = None;
+        laptop.x11.as_mut().unwrap().display = Some(DisplayName { number: 10, reach: Reach::Loopback, ..DisplayName::default() });
+        assert_eq!(other_card_draws(&laptop), None, "the screen is another machine's");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::facts::{
-    ConfigFile, DeviceNode, Engine, EngineKind, Engines, Environment, EnvironmentSearch, Facts, Gpu, Manifest, ManifestSearch,
-    Manifests, NvSettings, Nvidia, PciCard, ProbeEnd, ProbeId, ProbeRun, Session,
+    Card, ConfigFile, Connection, DeviceNode, Engine, EngineKind, Engines, Environment, EnvironmentSearch, Facts, Gpu, Manifest,
+    ManifestSearch, Manifests, NvSettings, Nvidia, PciCard, ProbeEnd, ProbeId, ProbeRun, ServerGlx, ServerKind, Session, X11,
+    XServer,
 };
 use crate::finding::Finding;
 use crate::{check::Check, check::Outcome};
@@ -74,6 +75,16 @@ pub(crate) fn healthy() -> Facts {
 /// The same with this version of Apptainer and its own list.
 pub(crate) fn engine(facts: Facts, version: &str) -> Facts {
     of_kind(facts, EngineKind::Apptainer, version)
+}
+
+/// The same as a laptop whose screen is driven by Intel's card.
+pub(crate) fn beside_intel(mut facts: Facts) -> Facts {
+    let of = |name: &str, driver: &str| Card { name: name.into(), driver: Some(driver.into()), ..Card::default() };
+    facts.gpu.get_or_insert_default().cards = vec![of("card0", "i915"), of("card1", "nvidia")];
+    let glx = ServerGlx { version: "1.4".into(), vendor_names: vec!["mesa".into()], ..ServerGlx::default() };
+    let server = XServer { kind: ServerKind::Xwayland, glx: Some(glx), ..XServer::default() };
+    facts.x11 = Some(X11 { connection: Connection::Connected(Box::new(server)), ..X11::default() });
+    facts
 }
 
 /// The same with an engine.

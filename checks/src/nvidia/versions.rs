@@ -1,6 +1,6 @@
 //! Whether kernel and libraries are of one version. The driver refuses every other version of its libraries.
 
-use super::{numbers, running};
+use super::{numbers, running, until_then};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, Gpu, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -20,9 +20,9 @@ static MISMATCH: FindingKind = FindingKind {
     severity: Severity::Error,
     title: "The kernel runs another version of NVIDIA's driver than the libraries are",
     why: "NVIDIA's libraries work with the kernel's part of the same version only. After an update of the driver the kernel goes on \
-          with the old part until the machine starts again. Until then OpenGL fails or falls back to slow software rendering, on \
-          the machine and in containers.",
-    cure: "Start the machine again. Until then use the OpenGL mode software.",
+          with the old part until the machine starts again. Until then OpenGL of this card fails or falls back to slow software \
+          rendering, on the machine and in containers.",
+    cure: "Start the machine again. Until then use the OpenGL mode software, or the mode container where another card draws.",
     example: "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 550.163",
     since: "0.1.0",
 };
@@ -60,7 +60,7 @@ fn run(facts: &Facts) -> Outcome {
         None => finding
             .advise_command("Start the machine again: the kernel then loads the part that fits the libraries.", "sudo reboot"),
     };
-    Outcome::Findings(vec![finding.advise("Until then start programs in the OpenGL mode software.")])
+    Outcome::Findings(vec![until_then(facts, finding)])
 }
 
 /// What a container engine would bring.
@@ -72,7 +72,7 @@ fn containers(finding: Finding, gpu: &Gpu) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{finding, healthy};
+    use super::super::samples::{beside_intel, finding, healthy};
     use super::*;
     use crate::facts::CdiSpec;
 
@@ -94,6 +94,15 @@ mod tests {
             assert!(evidence.contains(word), "{evidence}");
         }
         assert_eq!(found.advice[0].command.as_deref(), Some("sudo reboot"));
+    }
+
+    #[test]
+    fn where_another_card_draws_it_is_a_warning_and_the_mode_container_works() {
+        let found = finding(&CHECK, &beside_intel(updated()));
+        assert_eq!(found.severity, Severity::Warning);
+        let advice: Vec<_> = found.advice.iter().map(|advice| advice.text.as_str()).collect();
+        assert!(advice.iter().any(|text| text.contains("mode container")), "{advice:?}");
+        assert!(!advice.iter().any(|text| text.contains("mode software")), "{advice:?}");
     }
 
     #[test]

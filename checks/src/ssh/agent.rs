@@ -11,7 +11,7 @@ pub(super) static CHECK: Check = Check {
     category: Category::Ssh,
     question: "Does an ssh agent with keys answer?",
     needs: &[ProbeId::SshAgent],
-    findings: &[&DEAD, &DENIED, &EMPTY, &HUNG, &LOCKED, &UNSET],
+    findings: &[&DEAD, &DENIED, &EMPTY, &HUNG, &LOCKED, &MANY, &UNSET],
     run: agent,
 };
 
@@ -32,7 +32,7 @@ static DEAD: FindingKind = FindingKind {
     severity: Severity::Warning,
     title: "SSH_AUTH_SOCK leads to an ssh agent that is gone",
     why: "The variable names the socket of an agent that has ended: it is left from another login, another boot, or a terminal multiplexer that outlived its connection. casa_distro sets the variable in the container all the same, although there is no socket to hand on, so that ssh there reports an agent that cannot be reached.",
-    cure: "Start a new agent, or take the settings of the living one; with keychain both is one command.",
+    cure: "Start a new agent, or take the settings of the living one; with keychain both is one command. An agent that came with an ssh login (ssh -A) comes again with a new login.",
     example: "Error connecting to agent: Connection refused",
     since: "0.1.0",
 };
@@ -81,16 +81,36 @@ static HUNG: FindingKind = FindingKind {
     since: "0.1.0",
 };
 
+static MANY: FindingKind = FindingKind {
+    id: "ssh-agent-many-keys",
+    code: "CD0415",
+    severity: Severity::Info,
+    title: "The ssh agent offers more keys than a server hears",
+    why: "ssh offers the agent's keys one after the other, and a server closes the connection after six that it refuses (MaxAuthTries in sshd_config). Where the right key comes late, the login fails, although the key is there.",
+    cure: "Tell ssh which key belongs to which server: IdentityFile and IdentitiesOnly in ~/.ssh/config.",
+    example: "Received disconnect from 10.0.0.7 port 22:2: Too many authentication failures",
+    since: "0.1.0",
+};
+
+/// How many keys a server hears with OpenSSH's own setting: the sixth refusal ends the connection.
+const HEARD: usize = 5;
+
 fn agent(facts: &Facts) -> Outcome {
     let Some(agent) = &facts.ssh_agent else { return Outcome::Unknown("nothing was recorded about the ssh agent".to_owned()) };
     let socket = agent.socket.as_deref().unwrap_or(Path::new("")).display();
     let variable = format!("SSH_AUTH_SOCK is \"{socket}\"");
     let found = |kind: &'static FindingKind| kind.found().evidence(variable.as_str());
     let finding = match &agent.state {
+        AgentState::Listed { key_types } if key_types.len() > HEARD => found(&MANY)
+            .evidence(format!("it lists {} keys", key_types.len()))
+            .advise("If a login ends with \"Too many authentication failures\", name its key in ~/.ssh/config, below the line \"Host\" of the server: \"IdentityFile ~/.ssh/KEY\" and \"IdentitiesOnly yes\".")
+            .advise("Or take keys that nobody needs out of the agent: ssh-add -d FILE."),
         AgentState::Listed { key_types } if !key_types.is_empty() => return Outcome::Pass,
         AgentState::Unset => start_one(UNSET.found().evidence("SSH_AUTH_SOCK is not set"), agent),
-        AgentState::Missing => start_one(found(&DEAD).evidence(format!("{socket} does not exist")), agent),
-        AgentState::Refused => start_one(found(&DEAD).evidence("nobody listens there: the connection is refused"), agent),
+        AgentState::Missing => start_one(reconnect(found(&DEAD).evidence(format!("{socket} does not exist")), facts), agent),
+        AgentState::Refused => {
+            start_one(reconnect(found(&DEAD).evidence("nobody listens there: the connection is refused"), facts), agent)
+        }
         AgentState::NotAnAgent { detail } => start_one(
             found(&DEAD)
                 .title("SSH_AUTH_SOCK leads to something that is not an ssh agent")
@@ -112,6 +132,28 @@ fn agent(facts: &Facts) -> Outcome {
         AgentState::Other { detail } => return Outcome::Unknown(format!("the ssh agent at {socket} could not be asked: {detail}")),
     };
     Outcome::Findings(vec![finding])
+}
+
+/// Adds how to come by an agent that a new login, or the one that tmux is attached from, has already.
+fn reconnect(finding: Finding, facts: &Facts) -> Finding {
+    const TAKE_OVER: &str = r#"eval "$(tmux show-environment -s SSH_AUTH_SOCK)""#;
+    let Some(session) = &facts.session else { return finding };
+    let finding = match &session.multiplexer {
+        Some(name) => finding.evidence(format!("this is a session of {name}, which keeps the variables of its beginning")),
+        None => finding,
+    };
+    match (session.ssh, session.multiplexer.as_deref()) {
+        (true, Some("tmux")) => finding
+            .advise("If the agent is that of your own end (ssh -A): detach, log in again with ssh -A, and attach again.")
+            .advise_command("Then take over the new agent in this shell.", TAKE_OVER),
+        (true, Some(_)) => finding.advise(
+            "If the agent is that of your own end (ssh -A): detach, log in again with ssh -A, note what echo $SSH_AUTH_SOCK says, \
+             attach again and export that value here.",
+        ),
+        (true, None) => finding.advise("If the agent is that of your own end (ssh -A), log in again with ssh -A."),
+        (false, Some("tmux")) => finding.advise_command("Take over the agent of the terminal that tmux is attached to.", TAKE_OVER),
+        (false, _) => finding,
+    }
 }
 
 /// The key that a person would add: the best of those whose names ssh knows.
@@ -191,6 +233,31 @@ mod tests {
         }
         assert_eq!(CHECK.judge(&facts(listed(&["ssh-ed25519"]), &[], false)), Outcome::Pass);
         assert!(matches!(CHECK.judge(&facts(AgentState::Other { detail: "x".to_owned() }, &[], false)), Outcome::Unknown(_)));
+    }
+
+    #[test]
+    fn an_agent_that_came_by_ssh_comes_again_with_a_new_login() {
+        let advised = |ssh, multiplexer: Option<&str>| {
+            let mut facts = facts(AgentState::Missing, &["id_rsa"], false);
+            let multiplexer = multiplexer.map(str::to_owned);
+            facts.session = Some(crate::facts::Session { ssh, multiplexer, ..Default::default() });
+            findings(&CHECK, &facts)[0].advice.clone()
+        };
+        let through_tmux = advised(true, Some("tmux"));
+        assert!(through_tmux[0].text.contains("ssh -A"), "{through_tmux:?}");
+        assert!(through_tmux[1].command.as_deref().unwrap().contains("tmux show-environment -s SSH_AUTH_SOCK"));
+        assert!(advised(true, Some("screen"))[0].text.contains("export"));
+        assert!(advised(true, None)[0].text.contains("log in again with ssh -A"));
+        assert!(advised(false, Some("tmux"))[0].command.as_deref().unwrap().starts_with("eval"));
+        assert!(advised(false, None)[0].command.as_deref().unwrap().contains("ssh-agent"));
+    }
+
+    #[test]
+    fn more_keys_than_a_server_hears_are_told() {
+        let of = |count| facts(AgentState::Listed { key_types: vec!["ssh-ed25519".to_owned(); count] }, &[], false);
+        assert_eq!(CHECK.judge(&of(5)), Outcome::Pass);
+        let found = findings(&CHECK, &of(6));
+        assert_eq!((found[0].kind.id, found[0].severity), ("ssh-agent-many-keys", Severity::Info));
     }
 
     #[test]

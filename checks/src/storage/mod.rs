@@ -3,12 +3,13 @@
 mod home;
 mod profile;
 mod space;
+mod temporary;
 
 use crate::check::Check;
 use crate::facts::{DiskPlace, DiskRole, Storage};
 
 /// The checks of this family, sorted by id.
-pub(crate) static CHECKS: &[&Check] = &[&space::CHECK, &home::CHECK, &profile::CHECK];
+pub(crate) static CHECKS: &[&Check] = &[&space::CHECK, &home::CHECK, &profile::CHECK, &temporary::CHECK];
 
 /// The place with this use.
 fn place(storage: &Storage, role: DiskRole) -> Option<&DiskPlace> {

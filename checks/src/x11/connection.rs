@@ -43,6 +43,7 @@ fn of_failure(sight: Sight<'_>) -> Finding {
     let forwarded = sight.is_forwarded();
     match sight.failure.kind {
         Kind::Refused | Kind::Reset if forwarded => forwarding::judge(sight),
+        Kind::CookieRejected if sight.is_refused_at_the_far_end() => cookie::judge(sight),
         Kind::AuthorizationRequired | Kind::CookieRejected => other_user::judge(sight).unwrap_or_else(|| cookie::judge(sight)),
         // sshd's end of a forwarded display says nothing about a wrong cookie.
         Kind::ClosedDuringHandshake if forwarded => other_user::judge(sight).unwrap_or_else(|| cookie::judge(sight)),
@@ -126,6 +127,7 @@ mod tests {
             (local(Kind::AuthorizationRequired, "Authorization required"), "x11-cookie-missing"),
             (forwarded(Kind::ClosedDuringHandshake, "it closed"), "x11-cookie-missing"),
             (local(Kind::CookieRejected, "Invalid MIT-MAGIC-COOKIE-1 key"), "x11-cookie-rejected"),
+            (forwarded(Kind::CookieRejected, "Invalid MIT-MAGIC-COOKIE-1 key"), "x11-cookie-rejected"),
             (forwarded(Kind::Refused, "Connection refused"), "x11-forwarding-dead"),
             (forwarded(Kind::Reset, "Connection reset by peer"), "x11-forwarding-dead"),
         ];

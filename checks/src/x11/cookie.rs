@@ -27,15 +27,19 @@ pub(super) static REJECTED: FindingKind = FindingKind {
     severity: Severity::Error,
     title: "The X server does not accept the cookie: it is that of an earlier session",
     why: "Every start of an X server and every ssh login makes a new cookie. A file that was copied, or a variable that was kept \
-          from an earlier session (in tmux, in a job, in a start-up file), still has the old one, and programs are refused.",
+          from an earlier session (in tmux, in a job, in a start-up file), still has the old one, and programs are refused. A \
+          display that ssh forwards needs two cookies: one here, for ssh itself, and one at your own end, for the X server there.",
     cure: "Log in again, or open a new terminal on the desktop. Remove copies of .Xauthority, and lines that set XAUTHORITY in \
-           start-up files.",
+           start-up files. Where the X server at your own end of ssh refuses, look there: ssh takes its cookie with xauth.",
     example: "Invalid MIT-MAGIC-COOKIE-1 key\nX11 connection rejected because of wrong authentication.",
     since: "0.1.0",
 };
 
 /// The finding for a server that refused us, whatever cookie was tried.
 pub(super) fn judge(sight: Sight<'_>) -> Finding {
+    if sight.is_refused_at_the_far_end() {
+        return of_far_end(sight);
+    }
     let rejected = sight.failure.kind == Kind::CookieRejected || sight.failure.cookie_sent;
     let finding = match (rejected, sight.is_forwarded()) {
         (true, true) => {
@@ -179,6 +183,31 @@ fn of_forwarded(sight: Sight<'_>, finding: Finding) -> Finding {
     )
 }
 
+/// The X server at the user's own end of ssh refuses what the ssh client shows it. The cookie here is not the reason: to a wrong one
+/// sshd says nothing.
+fn of_far_end(sight: Sight<'_>) -> Finding {
+    let finding = REJECTED.found().title("The X server at your own end of ssh does not accept the cookie that ssh has for it");
+    let finding = sight.tell(finding).evidence(
+        "sshd took the cookie from here (it closes the connection without a word otherwise): these are the words of the X server \
+         at the other end",
+    );
+    finding
+        .advise_command(
+            "On the machine that you came from, in the terminal where you start ssh, see whether there is a cookie. Nothing, or \
+             \"command not found\", means that xauth is not installed there, or that DISPLAY or XAUTHORITY is not that of the desktop.",
+            "xauth list \"$DISPLAY\"",
+        )
+        .then("Log in again with ssh -v -Y: it warns of \"No xauth data\" as long as it finds none.")
+        .advise(
+            "On a Mac tell ssh where xauth is: the line \"XAuthLocation /opt/X11/bin/xauth\" in ~/.ssh/config there, which updates \
+             of macOS do not touch.",
+        )
+        .advise(
+            "If the X server there was started again since you logged in (a new desktop session, XQuartz opened again), logging in \
+             again is enough.",
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::connection::CHECK;
@@ -261,6 +290,34 @@ mod tests {
         assert_eq!(finding.kind.id, "x11-cookie-missing");
         let words = told(&finding);
         assert!(words.contains("another name") && !words.contains("export XAUTHORITY"), "{words}");
+    }
+
+    #[test]
+    fn words_through_ssh_come_from_the_server_at_the_users_own_end() {
+        let failure = ConnectFailure {
+            kind: Kind::CookieRejected,
+            detail: "Invalid MIT-MAGIC-COOKIE-1 key".into(),
+            address: Some("localhost:6010".into()),
+            cookie_sent: true,
+        };
+        let x11 = X11 {
+            display: display("localhost:10.0", 10, Reach::Loopback),
+            connection: Connection::Failed(failure),
+            cookies: vec![file("/home/anna/.Xauthority", "~/.Xauthority", entries(1, 0), Some(false))],
+            ..X11::default()
+        };
+        let mut facts = facts(x11);
+        // sshd took the cookie, so nothing speaks for another user's display.
+        facts.session.as_mut().unwrap().sudo_user = Some("bob".into());
+        let finding = only_finding(&CHECK, &facts);
+        assert_eq!(finding.kind.id, "x11-cookie-rejected");
+        let words = told(&finding);
+        assert!(words.contains("your own end") && words.contains("XAuthLocation") && words.contains("ssh -v -Y"), "{words}");
+        assert!(!words.contains("earlier login") && !words.contains("/home/anna/.Xauthority"), "{words}");
+        // A server of this machine that is reached by TCP speaks for itself.
+        facts.session.as_mut().unwrap().sudo_user = None;
+        facts.x11.as_mut().unwrap().local_displays = vec![":10".into()];
+        assert!(!told(&only_finding(&CHECK, &facts)).contains("your own end"));
     }
 
     #[test]

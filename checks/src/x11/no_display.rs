@@ -2,7 +2,7 @@
 
 use super::shell_word;
 use crate::check::Outcome;
-use crate::facts::{Facts, X11};
+use crate::facts::{Facts, Job, Session, X11};
 use crate::finding::{Finding, FindingKind, Severity};
 
 /// DISPLAY is unset or empty.
@@ -14,8 +14,9 @@ pub(super) static KIND: FindingKind = FindingKind {
     why: "A program with windows finds its screen through the variable DISPLAY, which is not set in this session. \
           Programs without windows work. casa_distro 3 hands the text $DISPLAY to the container as it stands, so that a viewer \
           ends with \"could not connect to display $DISPLAY\". On a cluster node or a build machine this is as it should be.",
-    cure: "Start casa-doctor in a terminal of the desktop, or log in with ssh -Y. For work without windows, nothing is needed: \
-           use casa-doctor run --no-gui, or a virtual display with xvfb-run.",
+    cure: "Start casa-doctor in a terminal of the desktop, or log in with ssh -Y; in a job of a batch scheduler, ask it for an \
+           interactive job with X. For work without windows, nothing is needed: use casa-doctor run --no-gui, or a virtual display \
+           with xvfb-run.",
     example: "qt.qpa.xcb: could not connect to display $DISPLAY",
     since: "0.1.0",
 };
@@ -47,7 +48,17 @@ pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
             .evidence(format!("SUDO_USER={user}: sudo may have dropped the variable"))
             .advise("Run the program as yourself, without sudo.");
     }
-    finding = match () {
+    let job = facts.gpu.as_ref().and_then(|gpu| gpu.job.as_ref());
+    finding = match job {
+        // What a job knows of ssh is that of the login from which it was started.
+        Some(job) => of_job(finding, job),
+        None => of_session(facts, x11, session, os, finding),
+    };
+    Outcome::of(vec![finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")])
+}
+
+fn of_session(facts: &Facts, x11: &X11, session: &Session, os: &str, finding: Finding) -> Finding {
+    match () {
         () if session.ssh => of_ssh(finding),
         () if os == "macos" => match facts.xquartz.as_ref().and_then(|xquartz| xquartz.app.as_ref()) {
             Some(app) => finding
@@ -62,8 +73,7 @@ pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
             .advise("Convert this Linux to version 2 of WSL, which has a display (see wsl-version-1)."),
         () if session.wayland_display.is_some() => of_wayland(finding, session.wayland_display.as_deref().unwrap_or_default()),
         () => of_others(finding, x11),
-    };
-    Outcome::of(vec![finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")])
+    }
 }
 
 fn of_ssh(finding: Finding) -> Finding {
@@ -74,6 +84,24 @@ fn of_ssh(finding: Finding) -> Finding {
             "If it is still unset then: the administrator must install xauth on this machine and set \"X11Forwarding yes\" in \
              /etc/ssh/sshd_config; ssh -v tells which of them is missing.",
         )
+}
+
+/// In a job nothing forwards a display unless the scheduler is asked to; and most jobs need none.
+fn of_job(finding: Finding, job: &Job) -> Finding {
+    let finding = finding.severity(Severity::Warning).evidence(format!("this is a job of {}", job.scheduler));
+    let ask = "For windows, log in to the node from which jobs are started with ssh -Y, and ask there for an interactive job with X. \
+               That works where the site has set it up.";
+    let command = match job.scheduler.as_str() {
+        "Slurm" => Some("srun --x11 --pty bash"),
+        "PBS" => Some("qsub -I -X"),
+        "LSF" => Some("bsub -XF -Is bash"),
+        _ => None,
+    };
+    let finding = match command {
+        Some(command) => finding.advise_command(ask, command),
+        None => finding.advise(ask),
+    };
+    finding.advise_command("For pictures without a window, give the program a virtual display.", "xvfb-run -a COMMAND")
 }
 
 fn of_wayland(finding: Finding, wayland: &str) -> Finding {
@@ -107,7 +135,7 @@ fn of_others(finding: Finding, x11: &X11) -> Finding {
 mod tests {
     use super::super::testing::{facts, told};
     use super::*;
-    use crate::facts::{Session, Wsl, Xquartz};
+    use crate::facts::{Gpu, Wsl, Xquartz};
 
     fn words(change: impl Fn(&mut Session), x11: X11) -> String {
         let mut facts = facts(X11::default());
@@ -126,6 +154,20 @@ mod tests {
         assert!(plain.contains("xvfb-run") && !plain.contains("ssh -Y") && !plain.contains("export DISPLAY"), "{plain}");
         let other = X11 { local_displays: vec![":1".into()], ..X11::default() };
         assert!(words(|_| {}, other).contains("export DISPLAY=:1"));
+    }
+
+    #[test]
+    fn a_job_gets_its_display_from_the_scheduler() {
+        for (scheduler, command) in [("Slurm", "srun --x11 --pty bash"), ("PBS", "qsub -I -X"), ("OAR", "interactive job with X")] {
+            let mut facts = facts(X11::default());
+            // The job has the variables of the ssh login that started it.
+            facts.session.as_mut().unwrap().ssh = true;
+            facts.gpu = Some(Gpu { job: Some(Job { scheduler: scheduler.into(), gpus: None }), ..Gpu::default() });
+            let Outcome::Findings(found) = judge(&facts, &X11::default()) else { panic!("no finding") };
+            assert_eq!(found[0].severity, Severity::Warning);
+            let words = told(&found[0]);
+            assert!(words.contains(command) && !words.contains("THIS-MACHINE"), "{words}");
+        }
     }
 
     #[test]

@@ -5,9 +5,6 @@ use std::path::Path;
 use crate::facts::{Attempt, ConnectFailure, ConnectFailureKind as Kind, CookieFile, CookieState, Facts, Reach, Session, X11};
 use crate::finding::Finding;
 
-/// The first display number that sshd gives away (sshd_config, X11DisplayOffset).
-const SSH_DISPLAY_OFFSET: u16 = 10;
-
 /// The facts about a display that did not open.
 #[derive(Clone, Copy)]
 pub(super) struct Sight<'a> {
@@ -41,10 +38,18 @@ impl<'a> Sight<'a> {
     /// Whether the display is one that ssh makes: `localhost:10.0`, or `machine:10.0` where sshd listens to the network.
     pub(super) fn is_forwarded(&self) -> bool {
         let by_ssh = self.session().is_some_and(|session| session.ssh);
-        let reach = self.reach();
-        // ssh listens on TCP only: a display with a socket in the file system is a server's own.
-        let is_local = reach == Reach::Loopback && self.x11.local_displays.contains(&format!(":{}", self.number()));
-        self.number() >= SSH_DISPLAY_OFFSET && !is_local && (reach == Reach::Loopback || (reach == Reach::Remote && by_ssh))
+        match self.reach() {
+            Reach::Loopback => self.x11.is_made_by_ssh(self.number()),
+            // What the sockets of this machine tell is no matter for a display of another one.
+            Reach::Remote => by_ssh && self.number() >= X11::SSH_DISPLAY_OFFSET,
+            Reach::Local | Reach::Launchd => false,
+        }
+    }
+
+    /// Whether sshd let us through and the X server behind it refused the cookie of the ssh client: sshd itself answers a wrong cookie
+    /// with no word at all.
+    pub(super) fn is_refused_at_the_far_end(&self) -> bool {
+        self.is_forwarded() && self.failure.kind == Kind::CookieRejected
     }
 
     /// The file that programs take their cookie from.

@@ -4,6 +4,7 @@ use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{FindingKind, Severity};
 use crate::image::{environment, setting};
+use crate::packages::{Package, install};
 
 pub(super) static CHECK: Check = Check {
     id: "x11-xauth",
@@ -26,6 +27,9 @@ static MISSING: FindingKind = FindingKind {
     since: "0.1.0",
 };
 
+static PACKAGE: Package =
+    Package { apt: Some("xauth"), dnf: Some("xorg-x11-xauth"), zypper: Some("xauth"), pacman: Some("xorg-xauth") };
+
 fn run(facts: &Facts) -> Outcome {
     let Some(environment) = environment(facts) else { return Outcome::Skipped("there is no casa-distro environment".to_owned()) };
     if !matches!(setting(environment, "container_type"), Some("singularity" | "apptainer" | "apptainer_pixi")) {
@@ -38,19 +42,14 @@ fn run(facts: &Facts) -> Outcome {
         Some(true) => Outcome::Pass,
         None => Outcome::Unknown("whether xauth is installed was not recorded".to_owned()),
         Some(false) => {
-            let id = facts.machine.as_ref().and_then(|machine| machine.distribution.as_ref()).map(|found| found.id.as_str());
-            let command = match id {
-                Some("fedora" | "rhel" | "rocky" | "almalinux" | "centos") => "sudo dnf install xorg-x11-xauth",
-                Some("arch") => "sudo pacman -S xorg-xauth",
-                _ => "sudo apt-get install xauth",
+            let finding = MISSING.found().evidence("xauth is not on PATH");
+            let finding = match install(facts, &PACKAGE) {
+                Some(command) => finding.advise_command("Have an administrator install it.", command),
+                None => {
+                    finding.advise("Have an administrator install it: the package is called xauth, xorg-x11-xauth or xorg-xauth.")
+                }
             };
-            Outcome::Findings(vec![
-                MISSING
-                    .found()
-                    .evidence("xauth is not on PATH")
-                    .advise_command("Have an administrator install it.", command)
-                    .advise("Or start programs with casa-doctor run, which does without."),
-            ])
+            Outcome::Findings(vec![finding.advise("Or start programs with casa-doctor run, which does without.")])
         }
     }
 }
@@ -60,12 +59,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::facts::X11;
+    use crate::facts::{Distribution, Machine, X11};
     use crate::image::tests::facts_with;
 
     fn with(container_type: &str, xauth: Option<bool>) -> Outcome {
         let facts = facts_with(json!({"container_type": container_type}));
         CHECK.judge(&Facts { x11: Some(X11 { xauth, ..X11::default() }), ..facts })
+    }
+
+    #[test]
+    fn no_distribution_is_given_the_command_of_another() {
+        for (id, command) in [("opensuse-leap", Some("sudo zypper install xauth")), ("gentoo", None)] {
+            let mut facts = facts_with(json!({"container_type": "singularity"}));
+            let distribution = Some(Distribution { id: id.into(), ..Distribution::default() });
+            facts.machine = Some(Machine { distribution, ..Machine::default() });
+            facts.x11 = Some(X11 { xauth: Some(false), ..X11::default() });
+            let Outcome::Findings(found) = CHECK.judge(&facts) else { panic!() };
+            assert_eq!(found[0].advice[0].command.as_deref(), command, "{id}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the kernel allows an engine that has no setuid starter: user namespaces and FUSE.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub(super) fn look(host: &dyn Host, folders: &[PathBuf], limit: Duration, engine
         None => {
             engines.unknown.insert("dev_fuse".to_owned(), "/dev/fuse cannot be looked at".to_owned());
         }
+    }
+    match emulated(host) {
+        Ok(found) => engines.emulated = Some(found),
+        Err(error) => drop(engines.unknown.insert("emulated".to_owned(), error.to_string())),
     }
     let there = |name: &&&str| {
         host.which(OsStr::new(name)).is_some()
@@ -86,6 +91,36 @@ fn try_user_namespace(host: &dyn Host, restricted: bool, limit: Duration) -> Tri
         }
     }
     Trial::Works
+}
+
+/// The kinds of processor that have an emulator, told as Apptainer does: by the beginning of the programs that each entry is for. An
+/// emulator without the flag F is looked for inside the container, where it is not.
+fn emulated(host: &dyn Host) -> io::Result<Vec<String>> {
+    /// The field `e_machine` of ELF's header, in the order of its bytes, and the name that images have for it.
+    const MACHINES: [(&str, &str); 5] =
+        [("3e00", "amd64"), ("b700", "arm64"), ("1500", "ppc64le"), ("f300", "riscv64"), ("0016", "s390x")];
+    /// Where it stands, in hexadecimal digits.
+    const FIELD: std::ops::Range<usize> = 36..40;
+    let directory = Path::new("/proc/sys/fs/binfmt_misc");
+    match host.read_text(&directory.join("status"), 64) {
+        Ok(status) if status.trim() == "enabled" => {}
+        Ok(_) => return Ok(Vec::new()),
+        // It is not mounted, and Apptainer finds no emulator either.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    }
+    let mut found = Vec::new();
+    for name in host.read_dir(directory)? {
+        let Ok(text) = host.read_text(&directory.join(name), 4096) else { continue };
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let works = text.lines().any(|line| line == "enabled") && field("flags:").is_some_and(|flags| flags.contains('F'));
+        let machine = field("magic ").and_then(|magic| magic.get(FIELD));
+        let known = machine.and_then(|machine| MACHINES.iter().find(|(field, _)| *field == machine));
+        found.extend(known.filter(|_| works).map(|(_, name)| (*name).to_owned()));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// Profiles that allow user namespaces to a starter and are not switched off. Whether one is loaded only root can see.
@@ -155,6 +190,29 @@ mod tests {
                 "mount: /tmp: permission denied.\n",
             );
         assert_eq!(look_at(&host).user_namespaces, Some(false));
+    }
+
+    #[test]
+    fn emulators_that_reach_into_containers() {
+        let entry = |state: &str, flags: &str, machine: &str| {
+            format!(
+                "{state}\ninterpreter /usr/bin/qemu\nflags: {flags}\noffset 0\nmagic 7f454c460201010000000000000000000200{machine}\nmask ff\n"
+            )
+        };
+        let of = |host: RecordedHost| look_at(&host).emulated;
+        let here = |name: &str| format!("/proc/sys/fs/binfmt_misc/{name}");
+        assert_eq!(of(RecordedHost::new()), Some(Vec::new()));
+        let enabled = || RecordedHost::new().file(&here("status"), "enabled\n");
+        let host = enabled()
+            .file(&here("register"), "")
+            .file(&here("python3.12"), "enabled\ninterpreter /usr/bin/python3.12\nflags: \noffset 0\nmagic cb0d0d0a\n")
+            .file(&here("rosetta"), entry("enabled", "POCF", "3e00"))
+            .file(&here("qemu-x86_64"), entry("enabled", "F", "3e00"))
+            .file(&here("qemu-riscv64"), entry("disabled", "F", "f300"))
+            .file(&here("qemu-ppc64le"), entry("enabled", "OC", "1500"));
+        assert_eq!(of(host), Some(vec!["amd64".to_owned()]));
+        let off = RecordedHost::new().file(&here("status"), "disabled\n").file(&here("rosetta"), entry("enabled", "F", "3e00"));
+        assert_eq!(of(off), Some(Vec::new()));
     }
 
     #[test]

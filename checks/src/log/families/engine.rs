@@ -277,8 +277,13 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "ap-writable-sif",
+        finding: Some("config-writable-image"),
         fatal: true,
-        matcher: Texts::Any(&["could not use {image*} for writing, you don't have write permissions"]),
+        matcher: Texts::Any(&[
+            "could not use {image*} for writing, you don't have write permissions",
+            "no SIF writable overlay partition found in {image*}",
+            "could not set {image*} image writable: squashfs is a read-only filesystem",
+        ]),
         cause: "The container is started writable (-w), and the image is a read-only file.",
         cure: "Remove -w or --writable from container_options.",
         confirm: "container_options contains -w or --writable.",

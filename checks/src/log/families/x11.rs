@@ -130,8 +130,8 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("x11-cookie-rejected"),
         fatal: true,
         matcher: Texts::Any(&["Invalid MIT-MAGIC-COOKIE-1 key"]),
-        cause: "The X server got a cookie that is not its own: an old copy, or the cookie of another session.",
-        cure: "Remove copies of .Xauthority in the home of the environment and launch again with casa-doctor run, which takes the cookie of this session each time.",
+        cause: "The X server got a cookie that is not its own: an old copy, or the cookie of another session. Through ssh it is the ssh client at your own end that has none for the X server there.",
+        cure: "Remove copies of .Xauthority in the home of the environment and launch again with casa-doctor run, which takes the cookie of this session each time. Through ssh: see at your own end whether xauth is installed and lists the display, then log in again with ssh -Y.",
         confirm: "The cookie for DISPLAY in the authority file is older than the session, or comes from a copied file.",
         ..Pattern::BLANK
     },

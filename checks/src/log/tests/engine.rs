@@ -159,6 +159,8 @@ pub(super) static ROWS: &[Row] = &[
     row("FATAL:   / as sandbox is not authorized", "ap-sandbox-root", &[]),
     row("\u{1b}[31mFATAL:  \u{1b}[0m \"nosuchcmd\": executable file not found in $PATH", "ap-command-missing", &[116]),
     row("FATAL:   could not use /data/x.sif for writing, you don't have write permissions", "ap-writable-sif", &[]),
+    row("FATAL:   no SIF writable overlay partition found in /data/x.sif", "ap-writable-sif", &[]),
+    row("FATAL:   could not set /data/y.sqfs image writable: squashfs is a read-only filesystem", "ap-writable-sif", &[]),
     row("WARNING: Ignoring /home/alice bind mount: user bind control disabled by system administrator", "ap-bind-control", &[]),
     row("FATAL:   configuration disallows users from running unencrypted SIF containers", "ap-policy", &[]),
     row("FATAL:   configuration disallows users from running sandbox containers", "ap-policy", &[]),

@@ -106,6 +106,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "tmp-unwritable",
+        finding: Some("tmp-unwritable"),
+        matcher: Texts::Any(&["No usable temporary directory found in"]),
+        cause: "Python found no directory for temporary files that it may write to: TMPDIR leads to one that is gone or closed, and /tmp is full or closed, too.",
+        cure: "Set TMPDIR to a directory of yours with room, or unset it; make room in /tmp.",
+        confirm: "What TMPDIR is, and whether a file can be made there and in /tmp.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "fs-read-only",
         finding: Some("home-unwritable"),
         severity: Severity::Warning,

@@ -125,6 +125,7 @@ pub(super) static ROWS: &[Row] = &[
         &[93],
     ),
     row("OSError: [Errno 28] No space left on device: '/tmp/x'", "disk-full", &[]),
+    row("FileNotFoundError: [Errno 2] No usable temporary directory found in ['/gone', '/tmp', '/var/tmp']", "tmp-unwritable", &[]),
     row("touch: cannot touch '/Users/me/x': Read-only file system", "fs-read-only", &[]),
     row("mkdir /home/lima/x: read-only file system", "fs-read-only", &[]),
     row("This is frequently caused by incorrect permissions on /dev/shm.  Try 'sudo chmod 1777 /dev/shm'", "wsl-shm", &[92]),

@@ -161,6 +161,7 @@ const EXAMPLES_WITHOUT_NAME: &[(&str, &str)] = &[
     ("config-nv-ignored", NOT_PRINTED),
     ("config-software-ignored", NOT_PRINTED),
     ("config-shared-machines", NOT_PRINTED),
+    ("config-gl-override", NOT_PRINTED),
     ("engine-silent", NOT_PRINTED),
     ("engine-too-old", NOT_PRINTED),
     ("x11-server-hung", NOT_PRINTED),

@@ -68,8 +68,10 @@ pub(super) fn fix(
         }
     }
 
-    // Look again: what counts now is what the machine says now.
-    let after = if changes.is_empty() {
+    // Look again: what counts now is what the machine says now. Where nothing of what was agreed to was left to be written, somebody else
+    // was faster.
+    let somebody_else_did = plan.repairs.iter().any(agrees);
+    let after = if changes.is_empty() && !somebody_else_did {
         planned.then.clone()
     } else {
         let mut facts = look_only(&host, options, env, &selection)?.facts;

@@ -6,8 +6,9 @@ use super::flag_table::{self, Engines, Flag};
 use super::layers::{HIDDEN, Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::engine::major_minor;
-use crate::facts::{Engine, EngineKind, Facts, ImageKind, ProbeId};
+use crate::facts::{Engine, EngineKind, Facts, ImageKind, ProbeId, Session};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
+use crate::storage::unpacks;
 
 /// Does the engine know the options of the configuration?
 pub(super) static CHECK: Check = Check {
@@ -103,14 +104,22 @@ fn run(facts: &Facts) -> Outcome {
     outcome(findings.collect())
 }
 
-/// Whether the image is known to be a file that no engine can write to.
+/// Whether the image is known to be a file that no engine can write to, and is used as such: without squashfuse an engine unpacks
+/// it into a directory, which it can write to.
 fn is_read_only(facts: &Facts) -> bool {
+    if unpacks(facts) || facts.session.as_ref().is_some_and(asks_to_unpack) {
+        return false;
+    }
     let Some(image) = &facts.image else { return false };
     match image.kind {
         Some(ImageKind::Squashfs) => true,
         Some(ImageKind::Sif) => image.sif.as_ref().is_some_and(|sif| sif.filesystem.as_deref() == Some("squashfs")),
         _ => false,
     }
+}
+
+fn asks_to_unpack(session: &Session) -> bool {
+    session.leftover_variables.iter().any(|name| matches!(name.as_str(), "APPTAINER_UNSQUASH" | "SINGULARITY_UNSQUASH"))
 }
 
 /// An engine whose every option is known.
@@ -143,7 +152,7 @@ fn elements<'a>(layers: &Layers<'a>) -> Vec<Element<'a>> {
 fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Trouble)> {
     let mut troubles = Vec::new();
     let mut waits_for_value = None;
-    let mut writable = None;
+    let (mut writable, mut unpacked) = (None, false);
     let mut may_have_value = false;
     let mut no_more_options = false;
     for (index, &(text, with_variables)) in elements.iter().enumerate() {
@@ -169,8 +178,12 @@ fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Tr
             },
         };
         // The last word of the command line counts.
-        for (_, is_on) in switches.iter().filter(|(flag, _)| flag.name == "writable") {
-            writable = is_on.then_some(index);
+        for (flag, is_on) in switches {
+            match flag.name {
+                "writable" => writable = is_on.then_some(index),
+                "unsquash" => unpacked = is_on,
+                _ => {}
+            }
         }
         match reading {
             Ok(waits) => waits_for_value = waits.then_some(index),
@@ -182,7 +195,8 @@ fn read(elements: &[(&str, bool)], engine: Option<EngineKind>) -> Vec<(usize, Tr
         }
     }
     troubles.extend(waits_for_value.map(|index| (index, Trouble::NoValue)));
-    troubles.extend(writable.map(|index| (index, Trouble::Writable)));
+    // What is unpacked first is a directory, and can be written to.
+    troubles.extend(writable.filter(|_| !unpacked).map(|index| (index, Trouble::Writable)));
     troubles
 }
 
@@ -427,9 +441,13 @@ mod tests {
             assert_eq!(judged(options.clone(), Some(ImageKind::Sandbox)), [], "a directory can be written to");
             assert_eq!(judged(options, None), [], "what the image is is not known");
         }
-        for healthy in
-            [json!(["--writable-tmpfs"]), json!(["--writable=false"]), json!(["-w", "--writable=0"]), json!(["--bind", "-w"])]
-        {
+        for healthy in [
+            json!(["--writable-tmpfs"]),
+            json!(["--writable=false"]),
+            json!(["-w", "--unsquash"]),
+            json!(["-w", "--writable=0"]),
+            json!(["--bind", "-w"]),
+        ] {
             assert_eq!(judged(healthy.clone(), Some(ImageKind::Sif)), [], "{healthy}");
         }
     }
@@ -479,6 +497,16 @@ mod tests {
         assert_eq!(CHECK.judge(&facts), Outcome::Pass);
         facts.engines = only(EngineKind::Apptainer, None);
         assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn an_image_that_the_engine_unpacks_can_be_written_to() {
+        let mut facts = facts(&json!({"container_type": "singularity", "container_options": ["-w"]}));
+        facts.image = Some(Image { kind: Some(ImageKind::Squashfs), ..Image::default() });
+        facts.engines = only(EngineKind::Apptainer, Some("1.4.5"));
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass, "there is no squashfuse");
+        facts.engines.as_mut().unwrap().helpers = vec!["squashfuse".into()];
+        assert_eq!(findings(&CHECK, &facts).len(), 1);
     }
 
     #[test]

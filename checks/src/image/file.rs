@@ -235,14 +235,20 @@ mod tests {
             facts.machine = Some(Machine { arch: arch.to_owned(), ..Machine::default() });
             facts
         };
-        let found = findings(&CHECK, &on("aarch64"));
-        assert_eq!(
-            (found[0].kind.id, found[0].severity),
-            ("image-other-architecture", Severity::Warning),
-            "an emulator may be there"
-        );
         assert_eq!(CHECK.judge(&on("x86_64")), Outcome::Pass);
         assert_eq!(CHECK.judge(&on("loongarch64")), Outcome::Pass);
+        let emulators = |list: &[&str]| Some(list.iter().map(|name| (*name).to_owned()).collect());
+        for (emulated, severity) in [
+            (None, Severity::Warning),
+            (emulators(&[]), Severity::Error),
+            (emulators(&["riscv64"]), Severity::Error),
+            (emulators(&["amd64", "riscv64"]), Severity::Info),
+        ] {
+            let mut facts = on("aarch64");
+            facts.engines = Some(Engines { emulated, ..Engines::default() });
+            let found = findings(&CHECK, &facts);
+            assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "image-other-architecture", severity));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod temporary;
 
 use crate::check::Check;
 use crate::facts::{DiskPlace, DiskRole, Storage};
+pub(crate) use space::unpacks;
 
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[&space::CHECK, &home::CHECK, &profile::CHECK, &temporary::CHECK];

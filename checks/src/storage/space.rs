@@ -176,7 +176,7 @@ fn described(place: &DiskPlace) -> String {
 
 /// Whether the engine unpacks the image for every start: Apptainer and Singularity do where they can mount it neither by
 /// themselves nor with squashfuse.
-fn unpacks(facts: &Facts) -> bool {
+pub(crate) fn unpacks(facts: &Facts) -> bool {
     let Some(environment) = environment(facts) else { return false };
     if matches!(setting(environment, "container_type"), Some("docker" | "podman" | "vbox")) {
         return false;

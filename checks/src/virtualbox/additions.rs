@@ -4,6 +4,7 @@ use super::guest;
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Connection, Facts, ProbeId};
 use crate::finding::{FindingKind, Severity};
+use crate::packages::{Package, install};
 
 pub(super) static CHECK: Check = Check {
     id: "vbox-additions",
@@ -27,6 +28,13 @@ static MISSING: FindingKind = FindingKind {
     since: "0.1.0",
 };
 
+static BUILD: Package = Package {
+    apt: Some("build-essential dkms linux-headers-\"$(uname -r)\""),
+    dnf: Some("gcc make perl kernel-devel-\"$(uname -r)\""),
+    zypper: None,
+    pacman: None,
+};
+
 fn run(facts: &Facts) -> Outcome {
     let guest = match guest(facts) {
         Ok(guest) => guest,
@@ -41,11 +49,14 @@ fn run(facts: &Facts) -> Outcome {
             let finding = MISSING
                 .found()
                 .severity(if drawn_on { Severity::Warning } else { Severity::Info })
-                .evidence("/dev/vboxguest, through which the guest additions speak with VirtualBox, is not there")
-                .advise_command(
-                    "Install what their modules are built with, on Debian and Ubuntu:",
-                    "sudo apt install build-essential dkms linux-headers-\"$(uname -r)\"",
-                )
+                .evidence("/dev/vboxguest, through which the guest additions speak with VirtualBox, is not there");
+            let finding = match install(facts, &BUILD) {
+                Some(command) => finding.advise_command("Install what their modules are built with:", command),
+                None => finding.advise(
+                    "Install what their modules are built with: a C compiler, make, perl and the headers of the running kernel.",
+                ),
+            };
+            let finding = finding
                 .then("In the menu Devices of the machine's window, choose \"Insert Guest Additions CD image…\".")
                 .then("Run VBoxLinuxAdditions.run of the CD as administrator, and restart the virtual machine.");
             Outcome::Findings(vec![finding])

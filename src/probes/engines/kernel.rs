@@ -202,16 +202,16 @@ mod tests {
         let of = |host: RecordedHost| look_at(&host).emulated;
         let here = |name: &str| format!("/proc/sys/fs/binfmt_misc/{name}");
         assert_eq!(of(RecordedHost::new()), Some(Vec::new()));
-        let enabled = || RecordedHost::new().file(&here("status"), "enabled\n");
+        let enabled = || RecordedHost::new().file(here("status"), "enabled\n");
         let host = enabled()
-            .file(&here("register"), "")
-            .file(&here("python3.12"), "enabled\ninterpreter /usr/bin/python3.12\nflags: \noffset 0\nmagic cb0d0d0a\n")
-            .file(&here("rosetta"), entry("enabled", "POCF", "3e00"))
-            .file(&here("qemu-x86_64"), entry("enabled", "F", "3e00"))
-            .file(&here("qemu-riscv64"), entry("disabled", "F", "f300"))
-            .file(&here("qemu-ppc64le"), entry("enabled", "OC", "1500"));
+            .file(here("register"), "")
+            .file(here("python3.12"), "enabled\ninterpreter /usr/bin/python3.12\nflags: \noffset 0\nmagic cb0d0d0a\n")
+            .file(here("rosetta"), entry("enabled", "POCF", "3e00"))
+            .file(here("qemu-x86_64"), entry("enabled", "F", "3e00"))
+            .file(here("qemu-riscv64"), entry("disabled", "F", "f300"))
+            .file(here("qemu-ppc64le"), entry("enabled", "OC", "1500"));
         assert_eq!(of(host), Some(vec!["amd64".to_owned()]));
-        let off = RecordedHost::new().file(&here("status"), "disabled\n").file(&here("rosetta"), entry("enabled", "F", "3e00"));
+        let off = RecordedHost::new().file(here("status"), "disabled\n").file(here("rosetta"), entry("enabled", "F", "3e00"));
         assert_eq!(of(off), Some(Vec::new()));
     }
 

@@ -20,4 +20,4 @@ pub(crate) use apply::apply;
 pub(crate) use diff::unified;
 pub(crate) use plan::{FileChange, plan_files};
 pub(crate) use pointer::json_pointer;
-pub(crate) use transaction::{Scope, Written, preview_undo, undo, write_all};
+pub(crate) use transaction::{Scope, Written, preview_undo, undo, was_fixed, write_all};

@@ -6,6 +6,7 @@ mod apply;
 mod diff;
 mod error;
 mod journal;
+mod mask;
 mod plan;
 mod pointer;
 mod settle;

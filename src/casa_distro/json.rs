@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-/// Deepest nesting that is read. Python gives up near 1000; no configuration needs ten.
-const MAX_DEPTH: usize = 128;
+/// Deepest nesting that is kept: no configuration needs ten, and what reads facts again gives up at 128.
+const MAX_DEPTH: usize = 100;
+/// Deepest nesting that is read. Python before 3.12 gives up near it.
+const DEEPEST: usize = 1000;
+/// What stands for what is nested deeper than is kept.
+const TOO_DEEP: &str = "(nested too deep to be shown)";
 /// How many places are remembered: a file of a mebibyte may hold half a million.
 const MAX_PLACES: usize = 10_000;
 /// Longest JSON pointer that is remembered, in bytes.
@@ -20,7 +24,7 @@ const MAX_POINTER: usize = 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Document {
     /// The value. Of a key that stands twice, the last one. `NaN` and the infinities, which Python reads and JSON has not, are
-    /// kept as text.
+    /// kept as text. What is nested very deep is read and not kept.
     pub(crate) value: Value,
     /// JSON pointer → line (from 1) of every key and list element, the first ten thousand of them.
     pub(crate) lines: BTreeMap<String, u32>,
@@ -39,6 +43,16 @@ pub(crate) struct JsonError {
     pub(crate) column: u32,
     /// Whether the only trouble is that it is nested too deep to be looked at.
     pub(crate) too_deep: bool,
+}
+
+/// Whether Python reads a text; if not the line, the column and what is wrong there.
+///
+/// # Errors
+///
+/// When it does not.
+pub(crate) fn check_json(text: &str) -> Result<(), (usize, usize, String)> {
+    let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    parse(text).map(drop).map_err(|error| (place(error.line), place(error.column), error.message))
 }
 
 /// Reads a text.
@@ -129,13 +143,69 @@ impl<'a> Reader<'a> {
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Value, JsonError>) -> Result<Value, JsonError> {
         if self.depth == MAX_DEPTH {
-            let message = format!("nested deeper than {MAX_DEPTH} levels");
-            return Err(JsonError { too_deep: true, ..self.error(self.at, message) });
+            return self.deep();
         }
         self.depth += 1;
         let value = read(self);
         self.depth -= 1;
         value
+    }
+
+    /// Passes over an object or a list that is nested too deep to be kept, without going deeper itself.
+    fn deep(&mut self) -> Result<Value, JsonError> {
+        // The bracket that closes each, and where it was opened.
+        let mut open: Vec<(u8, usize)> = Vec::new();
+        loop {
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    if self.depth + open.len() == DEEPEST {
+                        let message = format!("nested deeper than {DEEPEST} levels");
+                        return Err(JsonError { too_deep: true, ..self.error(self.at, message) });
+                    }
+                    let closing = if bracket == b'{' { b'}' } else { b']' };
+                    open.push((closing, self.at));
+                    self.at += 1;
+                    self.skip_space();
+                    if self.peek() != Some(closing) {
+                        self.key_if_object(closing)?;
+                        continue;
+                    }
+                    self.at += 1;
+                    open.pop();
+                }
+                _ => drop(self.value()?),
+            }
+            loop {
+                let Some(&(closing, opening)) = open.last() else { return Ok(TOO_DEEP.into()) };
+                if !self.comma_or_end(closing, opening)? {
+                    self.key_if_object(closing)?;
+                    break;
+                }
+                open.pop();
+            }
+        }
+    }
+
+    /// Passes over the key of a member of what ends with that bracket; a list has none.
+    fn key_if_object(&mut self, closing: u8) -> Result<(), JsonError> {
+        if closing == b'}' {
+            if self.peek() != Some(b'"') {
+                return Err(self.unexpected("a key in double quotes is expected"));
+            }
+            self.string()?;
+            self.colon()?;
+        }
+        Ok(())
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("a colon is expected after the key"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
     }
 
     fn object(&mut self) -> Result<Value, JsonError> {
@@ -157,12 +227,7 @@ impl<'a> Reader<'a> {
             push_step(&mut self.pointer, &key);
             self.remember();
             self.at = after_key;
-            self.skip_space();
-            if self.peek() != Some(b':') {
-                return Err(self.unexpected("a colon is expected after the key"));
-            }
-            self.at += 1;
-            self.skip_space();
+            self.colon()?;
             let value = self.value()?;
             if map.insert(key, value).is_some() && self.duplicate_keys.len() < MAX_PLACES && self.pointer.len() <= MAX_POINTER {
                 self.duplicate_keys.push(self.pointer.clone());
@@ -462,9 +527,31 @@ mod tests {
     fn a_hundred_thousand_levels_are_too_deep() {
         let error = parse(&"[".repeat(100_000)).unwrap_err();
         assert!(error.too_deep);
-        assert_eq!((error.line, error.column), (1, 129));
-        let deepest = format!("{}{}", "[".repeat(128), "]".repeat(128));
+        assert_eq!((error.line, error.column), (1, 1001));
+        let deepest = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
         assert!(parse(&deepest).is_ok());
+    }
+
+    #[test]
+    fn what_is_nested_deep_is_read_and_not_kept() {
+        let nested = |inner: &str| format!("{{\"a\": {}{inner}{}, \"b\": 1}}", "[".repeat(150), "]".repeat(150));
+        for inner in ["", "1, {}", "{\"x\": [], \"y\": {\"z\": \"]\"}}, [ ]", "NaN , 1e999"] {
+            let value = parse(&nested(inner)).unwrap().value;
+            assert_eq!(value["b"], 1, "{inner}");
+            let kept = serde_json::to_string(&value).unwrap();
+            assert!(kept.contains(TOO_DEEP) && serde_json::from_str::<Value>(&kept).is_ok(), "{inner}");
+        }
+        for (inner, word) in [
+            ("1 2", "comma"),
+            ("{1: 2}", "key"),
+            ("{\"a\" 1}", "colon"),
+            ("{\"a\": 1,}", "too many"),
+            ("{]", "key"),
+            ("}", "value"),
+        ] {
+            let error = parse(&nested(inner)).unwrap_err();
+            assert!(error.message.contains(word) && !error.too_deep, "{inner}: {}", error.message);
+        }
     }
 
     #[test]

@@ -136,6 +136,38 @@ fn locate_named(host: &dyn Host, named: &OsStr) -> Result<Place, LocateError> {
     Err(LocateError::NotFound { name, tried })
 }
 
+/// The configuration file of the environment that is meant, when it is gone and `had_one` knows of it. Looks in the order of
+/// [`locate`]; an environment that is there comes first.
+pub(crate) fn locate_removed(host: &dyn Host, named: Option<&OsStr>, had_one: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+    let mut directories = Vec::new();
+    match named {
+        Some(named) => {
+            let path = super::home::absolute(host, Path::new(named));
+            if path.file_name() == Some(OsStr::new("casa_distro.json")) {
+                return (!stands(host, &path) && had_one(&path)).then_some(path);
+            }
+            directories.push(path);
+            if Path::new(named).components().count() == 1 {
+                directories.extend(base_directory(host).map(|base| base.join(named)));
+            }
+        }
+        None => {
+            let variable = host.env("CASA_ENVIRONMENT_DIR").filter(|value| !value.is_empty());
+            directories.extend(variable.map(|value| super::home::absolute(host, Path::new(&value))));
+            directories.extend(host.current_dir().iter().flat_map(|current| current.ancestors()).map(Path::to_owned));
+        }
+    }
+    for directory in directories {
+        if is_environment(host, &directory) {
+            return None;
+        }
+        if let Some(file) = LAYOUTS.iter().map(|layout| directory.join(layout)).find(|file| had_one(file)) {
+            return Some(file);
+        }
+    }
+    None
+}
+
 /// Whether an environment's `name` is this one: casa_distro selects by it, not by the directory.
 fn is_called(host: &dyn Host, place: &Place, name: &str) -> bool {
     let file = super::read_config(host, &place.file);
@@ -271,6 +303,32 @@ mod tests {
         assert_eq!(found(&stale, None), ("/data/env".into(), "current-directory"));
         assert_eq!(locate(&stale, None).unwrap().stale_variable, Some("/gone".into()));
         assert_eq!(found(&RecordedHost::new(), None), (String::new(), "none"));
+    }
+
+    #[test]
+    fn an_environment_whose_file_is_gone_is_found_where_it_was() {
+        let host = RecordedHost::new()
+            .env("PWD", "/data/gone/home")
+            .directory("/data/gone/home")
+            .file("/data/there/conf/casa_distro.json", CONFIG)
+            .directory("/home/anna/casa_distro/gone/conf");
+        let gone = |named: Option<&str>| {
+            let known = ["/data/gone/conf/casa_distro.json", "/home/anna/casa_distro/gone/conf/casa_distro.json"];
+            locate_removed(&host, named.map(OsStr::new), &|file| known.iter().any(|known| file == Path::new(known)))
+        };
+        for (named, file) in [
+            (None, "/data/gone/conf/casa_distro.json"),
+            (Some("/data/gone"), "/data/gone/conf/casa_distro.json"),
+            (Some("/data/gone/conf/casa_distro.json"), "/data/gone/conf/casa_distro.json"),
+            (Some("gone"), "/home/anna/casa_distro/gone/conf/casa_distro.json"),
+        ] {
+            assert_eq!(gone(named).as_deref(), Some(Path::new(file)), "{named:?}");
+        }
+        for named in ["/data/there", "/data", "other"] {
+            assert_eq!(gone(Some(named)), None, "{named}");
+        }
+        let inside = RecordedHost::new().env("PWD", "/gone/there").file("/gone/there/conf/casa_distro.json", CONFIG);
+        assert_eq!(locate_removed(&inside, None, &|_| true), None, "an environment that is there comes first");
     }
 
     #[test]

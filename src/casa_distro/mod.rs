@@ -18,7 +18,8 @@ pub(crate) use hide::{HIDDEN, assigns_secret, has_url_password, hide_secrets, is
 pub(crate) use hide_text::hide_secrets_in_text;
 pub(crate) use home::container_home;
 pub(crate) use image_path::{ImageLookUp, look_up_image};
+pub(crate) use json::check_json;
 pub(crate) use load::{Loaded, combine, load, user_directory, user_file};
-pub(crate) use locate::{LocateError, Place, is_environment, locate};
+pub(crate) use locate::{LocateError, Place, is_environment, locate, locate_removed};
 pub(crate) use read::read_config;
 pub(crate) use substitute::{expand_variables, substitute};

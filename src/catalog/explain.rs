@@ -54,7 +54,10 @@ impl Explanation {
             let of_category = |check: &&'static Check| check.category.word().eq_ignore_ascii_case(name);
             let checks: Vec<_> = catalog.checks().filter(of_category).map(|check| check.id).collect();
             return Err(match checks.is_empty() {
-                true => unknown(catalog, name),
+                true => {
+                    let plugins = plugins.iter().map(|plugin| plugin.name.as_str());
+                    unknown(catalog, plugins.chain(message::ids()), name)
+                }
                 false => SelectError::IsCategory { name: name.to_owned(), checks },
             });
         }
@@ -209,9 +212,8 @@ mod tests {
             "there is no check, finding or category \"x11-cookie-rejectd\"; did you mean \"x11-cookie-rejected\"?"
         );
         let error = find("something else entirely").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "there is no check, finding or category \"something else entirely\"; `casa-doctor list` shows them all"
-        );
+        let text = error.to_string();
+        assert!(text.contains("\"something else entirely\"; the nearest name is \"") && text.ends_with("shows them all"), "{text}");
+        assert!(find("x-no-displey").unwrap_err().to_string().contains("did you mean \"x-no-display\"?"));
     }
 }

@@ -39,6 +39,11 @@ pub(super) fn find(name: &str) -> Option<&'static Pattern> {
     patterns().find(|known| known.id.eq_ignore_ascii_case(name))
 }
 
+/// What the messages are called.
+pub(super) fn ids<'a>() -> impl Iterator<Item = &'a str> {
+    patterns().map(|known| known.id)
+}
+
 /// For a person.
 pub(super) fn explain(page: &mut Page, known: &Pattern) {
     let head = format!("{} {}: ", page.symbols.severity(known.severity), known.severity.word());

@@ -6,6 +6,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod manual;
 mod message;
+mod nearest;
 pub(crate) mod pages;
 pub(crate) mod select;
 
@@ -87,18 +88,6 @@ impl Catalog {
     /// its own. None for a code that is not known.
     pub(crate) fn checks_of(&self, code: &str) -> Vec<&'static str> {
         self.checks().filter(|check| check.findings.iter().any(|kind| kind.code == code)).map(|check| check.id).collect()
-    }
-
-    /// The name that comes nearest to one that is not known; `None` when none is near.
-    pub(crate) fn nearest(&self, name: &str) -> Option<String> {
-        let name = name.to_lowercase();
-        let ids = self.checks().map(|check| check.id).chain(self.kinds().into_iter().map(|(kind, _)| kind.id));
-        let limit = (name.chars().count() / 3).clamp(2, 8);
-        ids.chain(CATEGORIES.iter().map(|category| category.word()))
-            .map(|known| (strsim::damerau_levenshtein(&name, known), known))
-            .filter(|(distance, _)| *distance <= limit)
-            .min()
-            .map(|(_, known)| known.to_owned())
     }
 }
 

@@ -7,18 +7,19 @@ use casa_doctor_checks::finding::{Finding, FindingKind};
 use casa_doctor_checks::plugin::belongs_to;
 use thiserror::Error;
 
+use super::nearest::Nearest;
 use super::{CATEGORIES, Catalog};
 
 /// Why a list of names cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum SelectError {
     /// Nothing is called so.
-    #[error("there is no check, finding or category {name:?}; {}", hint(nearest.as_deref()))]
+    #[error("there is no check, finding or category {name:?}; {}", hint(nearest.as_ref()))]
     Unknown {
         /// What was written.
         name: String,
         /// The nearest name.
-        nearest: Option<String>,
+        nearest: Option<Nearest>,
     },
     /// A category, where one check or finding is wanted.
     #[error("{name:?} is a category, which is explained check by check: {}", checks.join(", "))]
@@ -29,10 +30,12 @@ pub(crate) enum SelectError {
         checks: Vec<&'static str>,
     },
     /// A pattern that fits nothing.
-    #[error("no check, finding or category matches {pattern:?}; `casa-doctor list` shows them all")]
+    #[error("no check, finding or category matches {pattern:?}; {}", hint(nearest.as_ref()))]
     NoMatch {
         /// What was written.
         pattern: String,
+        /// The name nearest to what is fixed in it.
+        nearest: Option<Nearest>,
     },
     /// A list with an empty name in it.
     #[error("an empty name stands in {list:?}; names are separated by one comma")]
@@ -42,16 +45,17 @@ pub(crate) enum SelectError {
     },
 }
 
-fn hint(nearest: Option<&str>) -> String {
+fn hint(nearest: Option<&Nearest>) -> String {
     match nearest {
-        Some(nearest) => format!("did you mean {nearest:?}?"),
+        Some(Nearest { name, is_near: true }) => format!("did you mean {name:?}?"),
+        Some(Nearest { name, is_near: false }) => format!("the nearest name is {name:?}; `casa-doctor list` shows them all"),
         None => "`casa-doctor list` shows them all".to_owned(),
     }
 }
 
-/// The error for a name that is not known.
-pub(super) fn unknown(catalog: &Catalog, name: &str) -> SelectError {
-    SelectError::Unknown { name: name.to_owned(), nearest: catalog.nearest(name) }
+/// The error for a name that is not known, when there are these others besides those of the catalog.
+pub(super) fn unknown<'a>(catalog: &Catalog, others: impl IntoIterator<Item = &'a str>, name: &str) -> SelectError {
+    SelectError::Unknown { name: name.to_owned(), nearest: catalog.nearest(name, others) }
 }
 
 /// Names, resolved.
@@ -75,11 +79,12 @@ impl Names {
                     return Err(SelectError::Empty { list: list.clone() });
                 }
                 if !names.add(catalog, name) & !names.add_plugins(plugins, name) {
+                    let others = plugins.iter().map(String::as_str);
                     let is_pattern = name.contains(['*', '?']);
                     return Err(if is_pattern {
-                        SelectError::NoMatch { pattern: name.to_owned() }
+                        SelectError::NoMatch { pattern: name.to_owned(), nearest: catalog.nearest(name, others) }
                     } else {
-                        unknown(catalog, name)
+                        unknown(catalog, others, name)
                     });
                 }
             }
@@ -341,8 +346,13 @@ mod tests {
     #[test]
     fn wrong_names_are_errors() {
         let unknown = parse(&["x11-coookie"], &[]).unwrap_err();
-        assert_eq!(unknown, SelectError::Unknown { name: "x11-coookie".into(), nearest: Some("x11-cookie".into()) });
-        assert_eq!(parse(&[], &["zz*"]).unwrap_err(), SelectError::NoMatch { pattern: "zz*".into() });
+        let nearest = |name: &str| Some(Nearest { name: name.into(), is_near: true });
+        assert_eq!(unknown, SelectError::Unknown { name: "x11-coookie".into(), nearest: nearest("x11-cookie") });
+        let plugin = parse(&["site-x12"], &[]).unwrap_err();
+        assert_eq!(plugin, SelectError::Unknown { name: "site-x12".into(), nearest: nearest("site-x11") });
+        let pattern = parse(&["x11-coookie-*"], &[]).unwrap_err().to_string();
+        assert_eq!(pattern, "no check, finding or category matches \"x11-coookie-*\"; did you mean \"x11-cookie\"?");
+        assert!(parse(&[], &["zz*"]).unwrap_err().to_string().contains("\"zz*\"; the nearest name is \""));
         for list in ["", "x11,", ",x11", "x11,,ssh"] {
             assert_eq!(parse(&[list], &[]).unwrap_err(), SelectError::Empty { list: list.into() });
         }

@@ -13,6 +13,9 @@ use crate::host::{FileKind, Host};
 /// How far above the real program `bv` looks for an environment.
 const LEVELS: usize = 5;
 
+/// How many links may lead to the program, as for the kernel.
+const MAX_LINKS: usize = 40;
+
 /// What a name and its arguments ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -77,15 +80,29 @@ fn programs_of(place: &Path) -> Option<&Path> {
     place.parent().filter(|bin| bin.ends_with("bin"))?.parent()
 }
 
-/// The environment around a link: the parent of the directory that holds it as it was called, the same of the real program and
-/// up to four levels above; else the one that `CASA_ENVIRONMENT_DIR` names.
+/// The environment around a link: the parent of the directory that holds it as it was called; the same, and up to four levels
+/// above, of every link on the way to the real program and of that program; else the one that `CASA_ENVIRONMENT_DIR` names.
+///
+/// `bv` is a file in its environment, so that a link to it leads there. Here a link stands in its place, and counts as `bv` does.
 fn environment_of(host: &dyn Host, place: &Path) -> Option<PathBuf> {
-    let real = host.canonicalize(place).ok();
-    let as_called = place.parent().and_then(Path::parent);
-    let above_real = real.iter().flat_map(|real| real.ancestors().skip(2).take(LEVELS));
+    let as_called = place.parent().and_then(Path::parent).map(Path::to_owned);
+    let way = way_to_program(host, place);
+    let above = way.iter().flat_map(|stop| stop.ancestors().skip(2).take(LEVELS)).map(Path::to_owned);
     let named = host.env("CASA_ENVIRONMENT_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let around = as_called.into_iter().chain(above_real).map(Path::to_owned);
-    around.chain(named).find(|directory| casa_distro::is_environment(host, directory))
+    as_called.into_iter().chain(above).chain(named).find(|directory| casa_distro::is_environment(host, directory))
+}
+
+/// The link, those that it leads to, and the program at their end, each in its real directory.
+fn way_to_program(host: &dyn Host, place: &Path) -> Vec<PathBuf> {
+    let mut way = Vec::new();
+    let mut next = Some(place.to_owned());
+    while let Some(stop) = next.filter(|_| way.len() <= MAX_LINKS) {
+        let real = stop.parent().and_then(|directory| host.canonicalize(directory).ok()).zip(stop.file_name());
+        let Some(stop) = real.map(|(directory, name)| directory.join(name)) else { break };
+        next = host.read_link(&stop).ok().and_then(|target| Some(stop.parent()?.join(target)));
+        way.push(stop);
+    }
+    way
 }
 
 /// The ordinary command line that does it.
@@ -193,6 +210,20 @@ mod tests {
                 matches!(asked(&host(), &["/data/brainvisa/bin/bv", wrong, "x"]), Asked::Nothing(reason) if reason.contains(wrong))
             );
         }
+    }
+
+    #[test]
+    fn a_link_to_a_link_in_an_environment_starts_there_as_a_link_to_bv_would() {
+        let host = host()
+            .symlink("/home/anna/bin/anatomist", "/data/brainvisa/bin/anatomist")
+            .symlink("/home/anna/tools/anatomist", "../bin/anatomist")
+            .symlink("/home/anna/programs", "/data/brainvisa/bin")
+            .symlink("/home/anna/loop/anatomist", "/home/anna/loop/anatomist");
+        let expected = launch(&["/data/brainvisa", "--", "anatomist", "x"]);
+        for called in ["/home/anna/bin/anatomist", "/home/anna/tools/anatomist", "/home/anna/programs/anatomist"] {
+            assert_eq!(asked(&host, &[called, "x"]), expected, "{called}");
+        }
+        assert!(matches!(asked(&host, &["/home/anna/loop/anatomist"]), Asked::Nothing(_)));
     }
 
     #[test]

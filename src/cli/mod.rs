@@ -50,9 +50,17 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error; clap gives 2 for wrong usage.
-            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Clean };
-            drop(error.print());
-            return status.into();
+            if error.use_stderr() {
+                drop(error.print());
+                return ExitStatus::Usage.into();
+            }
+            return match error.print().and_then(|()| output::bytes(&[])) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    output::notice(&error.to_string());
+                    ExitStatus::Failed.into()
+                }
+                _ => ExitStatus::Clean.into(),
+            };
         }
     };
     if let Some(Command::Probe { name, args }) = &cli.subcommand {

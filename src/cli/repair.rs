@@ -1,6 +1,7 @@
 //! `--fix` and `undo`: write, look again, launch, tell what changed.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use casa_doctor_checks::facts::Environment;
@@ -11,6 +12,7 @@ use super::conclude::conclude;
 use super::diagnose::{Diagnosis, context, look_only, render, request, selection};
 use super::run::{self, Manner, environment};
 use super::{Failure, decided, deliver, share};
+use crate::casa_distro;
 use crate::catalog::Selection;
 use crate::fix::{self, FileChange, Scope, Written};
 use crate::host::{Host, OverlayHost};
@@ -376,7 +378,14 @@ fn counts(document: &Document) -> String {
 
 /// `casa-doctor undo [ENV]`.
 pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>) -> Result<ExitStatus, Failure> {
-    let mut wanted = request(options, env, &selection(&host, options)?);
+    let selection = selection(&host, options)?;
+    // A file that was deleted since is put back, too.
+    let removed = casa_distro::locate_removed(host.as_ref(), env.as_deref(), &|file| fix::was_fixed(host.as_ref(), file));
+    if let Some(file) = removed {
+        let user_file = casa_distro::user_directory(host.as_ref()).map(|directory| directory.join("casa_distro_3.json"));
+        return undo_for(&host, options, Scope { config_file: Some(&file), user_file: user_file.as_deref() });
+    }
+    let mut wanted = request(options, env, &selection);
     let others = casa_doctor_checks::facts::ProbeId::ALL
         .iter()
         .copied()
@@ -384,17 +393,22 @@ pub(super) fn undo(host: Arc<dyn Host>, options: &Options, env: Option<OsString>
     wanted.skip.extend(others.map(|probe| (probe, "undo does not need it".to_owned())));
     let facts = collect(&context(&host, options), &wanted)?;
     let found = environment(&facts).map_err(|failure| Failure { status: ExitStatus::Failed, ..failure })?;
-    let nothing = || anyhow::anyhow!("there is nothing to undo for {}", found.file.path.display());
+    undo_for(&host, options, scope(found))
+}
+
+fn undo_for(host: &Arc<dyn Host>, options: &Options, scope: Scope<'_>) -> Result<ExitStatus, Failure> {
+    let file = scope.config_file.unwrap_or(Path::new("casa_distro.json"));
+    let nothing = || anyhow::anyhow!("there is nothing to undo for {}", file.display());
     if options.dry_run {
         let mut text = String::new();
-        for (file, diff) in fix::preview_undo(host.as_ref(), scope(found))?.ok_or_else(nothing)? {
+        for (file, diff) in fix::preview_undo(host.as_ref(), scope)?.ok_or_else(nothing)? {
             let is_done = if diff.is_empty() { ", which is as it was before the fix already" } else { "" };
             text.push_str(&format!("{diff}Would be put back: {}{is_done}\n", file.display()));
         }
         deliver(options, &text)?;
         return Ok(ExitStatus::Clean);
     }
-    match fix::undo(host.as_ref(), scope(found))? {
+    match fix::undo(host.as_ref(), scope)? {
         None => Err(nothing().into()),
         Some(undone) => {
             let mut text = String::new();

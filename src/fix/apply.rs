@@ -3,9 +3,11 @@
 use casa_doctor_checks::finding::{Change, Edit};
 use serde_json::Value;
 
+use super::mask::masked;
 use super::settle::{self, Settled};
 use super::tree::Node;
 use super::{text, value};
+use crate::casa_distro;
 
 /// Why edits cannot be applied to a text. Values are never told: they may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,12 +125,18 @@ pub(crate) fn apply(text: &str, edits: &[Edit]) -> Result<String, EditError> {
     }
 }
 
-/// Reads strict JSON, as Python's `json` module and with it casa_distro demands: no comments, no trailing commas.
+/// Reads strict JSON, as Python's `json` module and with it casa_distro demands: no comments, no trailing commas. What Python
+/// takes beyond JSON, and no edit is about, is read as something plain.
 fn parse(text: &str) -> Result<Value, EditError> {
     if text.starts_with('\u{feff}') {
         return Err(EditError::ByteOrderMark);
     }
-    serde_json::from_str(text).map_err(|error| {
+    let masked = masked(text);
+    if masked != text {
+        // What is hidden has been read by nobody yet.
+        casa_distro::check_json(text).map_err(|(line, column, message)| EditError::NotJson { line, column, message })?;
+    }
+    serde_json::from_str(&masked).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let at = text.lines().nth(line.saturating_sub(1)).and_then(|text| text.get(column.saturating_sub(1)..)).unwrap_or("");
         if ["NaN", "Infinity"].iter().any(|word| at.starts_with(word)) {

@@ -503,3 +503,25 @@ fn what_python_reads_and_json_does_not_have_is_named() {
         assert!(matches!(&error, EditError::NotJson { message, .. } if message.contains("NaN")), "{error}");
     }
 }
+
+#[test]
+fn what_python_reads_and_json_has_not_stays_as_it_is() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for odd in [r#""\ud800x""#, "1.0E+400", "-1e999", deep.as_str(), r#"{"\udc00": ["\ud800", "\ud83d\ude00"]}"#] {
+        let text = format!("{{\n    \"odd\": {odd},\n    \"a\": 1\n}}\n");
+        gives(&text, &[set("/a", json!(2))], &text.replace("\"a\": 1", "\"a\": 2"));
+        gives(&text, &[remove("/a"), rename("/odd", "new")], &format!("{{\n    \"new\": {odd}\n}}\n"));
+        gives(&text, &[set("/odd", json!(3))], &text.replace(odd, "3"));
+        gives(&text, &[set("/a", json!(1))], &text);
+    }
+}
+
+#[test]
+fn what_is_broken_deep_inside_is_still_an_error() {
+    let text = format!("{{\"odd\": {}1 2{}, \"a\": 1}}", "[".repeat(200), "]".repeat(200));
+    let error = apply(&text, &[set("/a", json!(2))]).unwrap_err();
+    assert!(matches!(&error, EditError::NotJson { line: 1, column: 211, .. }), "{error}");
+    for text in ["{\"odd\": \"\\ud800\" \"a\": 1}", "{\"odd\": 1e999, \"a\": 1,}", "{\"odd\": 1e999"] {
+        assert!(matches!(apply(text, &[set("/a", json!(2))]), Err(EditError::NotJson { .. })), "{text}");
+    }
+}

@@ -60,6 +60,14 @@ pub(crate) enum FixError {
         /// The copy.
         copy: PathBuf,
     },
+    /// The copy from which a file should be put back is not what was copied.
+    #[error("{} was not put back: its copy {} is no longer what the file was before the fix, somebody has changed it; no file was changed: if the copy is what you want, copy it by hand", path.display(), copy.display())]
+    CopyChanged {
+        /// The file.
+        path: PathBuf,
+        /// The copy.
+        copy: PathBuf,
+    },
     /// The record of what was changed cannot be understood.
     #[error("{} does not tell what was changed ({reason}): the copies made before each change stand beside it, with \".casa-doctor-\" in their names; copy the right one back by hand", path.display())]
     BadJournal {

@@ -43,6 +43,9 @@ pub(super) struct FixedFile {
     pub(super) path: PathBuf,
     /// The copy of what it was.
     pub(super) copy: PathBuf,
+    /// What the copy holds; records of earlier versions do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) copied: Option<Digest>,
     /// What the fix wrote, to know it again.
     pub(super) written: Digest,
 }

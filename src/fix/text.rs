@@ -11,6 +11,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
 use super::apply::EditError;
+use super::mask::masked;
 use super::settle::{ListChange, ObjectChange, Settled};
 use super::style::{Style, begins_line, line_indent};
 
@@ -28,7 +29,9 @@ pub(super) fn changed(text: &str, settled: &Settled) -> Result<String, EditError
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &strict).map_err(|error| EditError::Internal(error.to_string()))?;
+    let masked = masked(text);
+    let parsed =
+        parse_to_ast(&masked, &CollectOptions::default(), &strict).map_err(|error| EditError::Internal(error.to_string()))?;
     let Some(root) = parsed.value else { return Err(EditError::Internal("the text has no value".into())) };
     let writer = Writer { text, style: Style::of(text, &root) };
     Ok(spliced(text, 0, text.len(), writer.value(&root, settled, false)))

@@ -20,12 +20,23 @@ pub(crate) struct Scope<'a> {
 
 impl Scope<'_> {
     fn environment(&self, host: &dyn Host) -> Option<PathBuf> {
-        self.config_file.map(|file| host.canonicalize(file).unwrap_or_else(|_| file.to_owned()))
+        self.config_file.map(|file| real(host, file))
     }
 
     fn user_file(&self, host: &dyn Host) -> Option<PathBuf> {
-        self.user_file.map(|file| host.canonicalize(file).unwrap_or_else(|_| file.to_owned()))
+        self.user_file.map(|file| real(host, file))
     }
+}
+
+/// A file, links followed, also when it is gone.
+fn real(host: &dyn Host, file: &Path) -> PathBuf {
+    let gone = || {
+        // A link to a file that is gone leads to where it was.
+        let target = host.read_link(file).map_or_else(|_| file.to_owned(), |target| write::parent(file).join(target));
+        let directory = host.canonicalize(write::parent(&target)).ok()?;
+        Some(directory.join(target.file_name()?))
+    };
+    host.canonicalize(file).ok().or_else(gone).unwrap_or_else(|| file.to_owned())
 }
 
 /// A file that was changed.
@@ -128,6 +139,7 @@ fn record(host: &dyn Host, scope: Scope<'_>, changes: &[FileChange], steps: &[St
     let file = |(change, step): (&FileChange, &Step)| FixedFile {
         path: step.target.clone(),
         copy: step.copy.clone(),
+        copied: step.before.as_deref().map(Digest::of),
         written: Digest::of(change.new.as_bytes()),
     };
     let files = changes.iter().zip(steps).map(file).collect();
@@ -198,15 +210,20 @@ pub(crate) fn undo(host: &dyn Host, scope: Scope<'_>) -> Result<Option<Undone>, 
 pub(crate) fn preview_undo(host: &dyn Host, scope: Scope<'_>) -> Result<Option<Vec<(PathBuf, String)>>, FixError> {
     let Some((fix, _)) = last(host, scope)? else { return Ok(None) };
     let diff = |file: FixedFile| {
-        let Some(old) = read_if_there(host, &file.copy)? else {
-            return Err(FixError::CopyGone { path: file.path, copy: file.copy });
-        };
+        let old = read_copy(host, &file)?;
         let now = read_if_there(host, &file.path)?.unwrap_or_default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let diff = if now == old { String::new() } else { super::unified(&file.path, &text(&now), &text(&old)) };
         Ok((file.path, diff))
     };
     fix.files.into_iter().map(diff).collect::<Result<_, _>>().map(Some)
+}
+
+/// Whether a fix changed this file, which may be gone, and can still be undone.
+pub(crate) fn was_fixed(host: &dyn Host, file: &Path) -> bool {
+    let file = real(host, file);
+    let journal = Journal::read(host, write::parent(&file));
+    journal.is_ok_and(|journal| journal.of(Some(&file)).any(|fix| fix.files.iter().any(|fixed| fixed.path == file)))
 }
 
 /// The last fix, and how many there were before.
@@ -229,9 +246,7 @@ fn put_back(host: &dyn Host, fix: &Fix) -> Result<Vec<PutBack>, FixError> {
     let mut files = Vec::new();
     let mut steps = Vec::new();
     for file in &fix.files {
-        let Some(old) = read_if_there(host, &file.copy)? else {
-            return Err(FixError::CopyGone { path: file.path.clone(), copy: file.copy.clone() });
-        };
+        let old = read_copy(host, file)?;
         let before = read_if_there(host, &file.path)?;
         // A fix or an undo that was interrupted may have left the old content in its place.
         let already = before.as_ref() == Some(&old);
@@ -266,6 +281,18 @@ fn keep_later(host: &dyn Host, steps: &mut [(&FixedFile, Step)], files: &mut [Pu
         }
     }
     Ok(())
+}
+
+/// What a file was before a fix.
+fn read_copy(host: &dyn Host, file: &FixedFile) -> Result<Vec<u8>, FixError> {
+    let (path, copy) = (file.path.clone(), file.copy.clone());
+    match read_if_there(host, &file.copy)? {
+        None => Err(FixError::CopyGone { path, copy }),
+        Some(old) if file.copied.as_ref().is_some_and(|copied| *copied != Digest::of(&old)) => {
+            Err(FixError::CopyChanged { path, copy })
+        }
+        Some(old) => Ok(old),
+    }
 }
 
 fn read_if_there(host: &dyn Host, path: &Path) -> Result<Option<Vec<u8>>, FixError> {

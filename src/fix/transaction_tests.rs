@@ -264,6 +264,57 @@ fn an_undo_whose_copy_is_gone_changes_nothing() {
 }
 
 #[test]
+fn an_undo_whose_copy_was_changed_changes_nothing() {
+    let files = Files::new();
+    let written = files.fix(&[set(&files.config, "/a", json!(1)), set(&files.user, "/a", json!(1))]).unwrap();
+    let fixed = text(&files.config);
+    fs::write(&written[1].backup, "{\"mine\": 1}").unwrap();
+    let changed = FixError::CopyChanged { path: files.user.clone(), copy: written[1].backup.clone() };
+    assert_eq!(undo(&LiveHost, files.scope()).unwrap_err(), changed);
+    assert_eq!(preview_undo(&LiveHost, files.scope()).unwrap_err(), changed);
+    assert_eq!((text(&files.config), text(&written[1].backup).as_str()), (fixed, "{\"mine\": 1}"));
+}
+
+#[test]
+fn a_record_of_an_earlier_version_tells_nothing_of_the_copy_and_is_believed() {
+    let files = Files::new();
+    files.fix(&[set(&files.config, "/a", json!(1))]).unwrap();
+    let journal = files.config.with_file_name("casa-doctor-undo.json");
+    let mut record: Value = serde_json::from_str(&text(&journal)).unwrap();
+    assert!(record["fixes"][0]["files"][0].as_object_mut().unwrap().remove("copied").is_some());
+    fs::write(&journal, record.to_string()).unwrap();
+    assert!(files.undo().is_some());
+    assert_eq!(text(&files.config), OLD);
+}
+
+#[test]
+fn a_file_that_is_gone_is_known_by_the_record_beside_it() {
+    let files = Files::new();
+    assert!(!was_fixed(&LiveHost, &files.config));
+    files.fix(&[set(&files.config, "/a", json!(1))]).unwrap();
+    fs::remove_file(&files.config).unwrap();
+    let root = files.directory.path().canonicalize().unwrap();
+    symlink(root.join("e"), root.join("link")).unwrap();
+    let through_link = root.join("link/conf/casa_distro.json");
+    assert!(was_fixed(&LiveHost, &files.config) && was_fixed(&LiveHost, &through_link));
+    assert!(!was_fixed(&LiveHost, &files.config.with_file_name("other.json")));
+    assert!(undo(&LiveHost, Scope { config_file: Some(&through_link), user_file: None }).unwrap().is_some());
+    assert_eq!(text(&files.config), OLD);
+}
+
+#[test]
+fn the_target_of_a_link_that_is_gone_is_put_back_through_the_link() {
+    let files = Files::new();
+    let shared = files.directory.path().canonicalize().unwrap().join("shared.json");
+    fs::rename(&files.config, &shared).unwrap();
+    symlink("../../shared.json", &files.config).unwrap();
+    files.fix(&[set(&files.config, "/a", json!(1))]).unwrap();
+    fs::remove_file(&shared).unwrap();
+    assert!(files.undo().is_some());
+    assert_eq!(text(&shared), OLD);
+}
+
+#[test]
 fn an_environment_undoes_its_own_fixes_only() {
     let (first, second) = (Files::new(), Files::new());
     let other = Scope { config_file: Some(&second.config), user_file: Some(&first.user) };

@@ -1,5 +1,6 @@
 //! Which plug-ins there are, and which of them may be started.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,9 @@ fn directories(host: &dyn Host) -> Vec<(PathBuf, bool)> {
     directories.push((PathBuf::from(SYSTEM), true));
     let path = host.env("PATH").unwrap_or_default();
     directories.extend(std::env::split_paths(&path).filter_map(absolute).map(|directory| (directory, false)));
+    // Only the first of several files with one name counts, so that no directory needs a second look.
+    let mut seen = BTreeSet::new();
+    directories.retain(|(directory, _)| seen.insert(directory.clone()));
     directories
 }
 
@@ -137,6 +141,14 @@ mod tests {
     fn refusal(host: &RecordedHost) -> Option<String> {
         let [candidate] = &candidates(host).unwrap()[..] else { panic!("expected one plug-in") };
         candidate.refusal.clone()
+    }
+
+    #[test]
+    fn a_directory_that_stands_many_times_in_path_is_listed_once() {
+        let host = RecordedHost::new().env("PATH", &format!("{}{SYSTEM}", "/opt/site:/usr/bin:".repeat(4500)));
+        let listed: Vec<_> = directories(&host).into_iter().map(|(directory, _)| directory).collect();
+        let expected = ["/home/anna/.config/casa-doctor/checks.d", SYSTEM, "/opt/site", "/usr/bin"];
+        assert_eq!(listed, expected.map(PathBuf::from));
     }
 
     #[test]

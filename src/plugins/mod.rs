@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_millis(500);
 ///
 /// When a directory of plug-ins cannot be listed, or not in time.
 pub(crate) fn discover(host: &Arc<dyn Host>, limit: Duration) -> Result<Vec<Candidate>, String> {
-    Listing::start(host).wait(limit)
+    Listing::start(host).wait(limit).map_err(|(_, reason)| reason)
 }
 
 /// The plug-ins, being listed beside whatever else is done.
@@ -52,12 +52,20 @@ impl Listing {
         Self { receiver, started: Instant::now() }
     }
 
-    fn wait(self, limit: Duration) -> Result<Vec<Candidate>, String> {
+    /// The plug-ins, or why they are not known and how the listing ended.
+    fn wait(self, limit: Duration) -> Result<Vec<Candidate>, (ProbeEnd, String)> {
         let left = limit.min(LISTING_LIMIT).saturating_sub(self.started.elapsed());
-        self.receiver.recv_timeout(left).unwrap_or_else(|_| {
-            Err("the directories of plug-ins could not be listed in time: one of them, or one of PATH, may be on a disk that hangs"
-                .to_owned())
-        })
+        match self.receiver.recv_timeout(left) {
+            Ok(listed) => listed.map_err(|reason| (ProbeEnd::Crashed, reason)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err((ProbeEnd::Crashed, "the listing of plug-ins ended without an answer".to_owned()))
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => Err((
+                ProbeEnd::TimedOut,
+                "the directories of plug-ins could not be listed in time: one of them, or one of PATH, may be on a disk that hangs, or PATH is very long"
+                    .to_owned(),
+            )),
+        }
     }
 }
 
@@ -79,7 +87,7 @@ pub(crate) fn ask(
                 let wanted = found.into_iter().filter(|candidate| wanted(&candidate.name)).collect();
                 (Some(run(context, facts, left, wanted)), ProbeEnd::Answered, None)
             }
-            Err(reason) => (None, ProbeEnd::Crashed, Some(reason)),
+            Err((end, reason)) => (None, end, Some(reason)),
         }
     };
     facts.plugins = plugins;
@@ -183,6 +191,18 @@ mod tests {
     fn ended(end: CommandEnd, stdout: impl Into<Vec<u8>>) -> PluginEnd {
         let output = CommandOutput { end, stdout: stdout.into(), stderr: Vec::new(), duration: Duration::from_millis(7) };
         end_of(&output, Duration::from_secs(4)).0
+    }
+
+    #[test]
+    fn directories_that_are_not_listed_in_time_are_a_limit_that_was_reached_and_no_crash() {
+        let (_sender, receiver) = mpsc::channel();
+        let listing = Listing { receiver, started: Instant::now() };
+        let context = Context { host: Arc::new(crate::host::RecordedHost::new()), limit: Duration::from_millis(10) };
+        let mut facts = Facts::default();
+        ask(&context, &mut facts, listing, None, |_| true);
+        let run = &facts.probes[&ProbeId::Plugins];
+        assert_eq!((run.end, facts.plugins), (ProbeEnd::TimedOut, None));
+        assert!(run.reason.as_ref().unwrap().contains("could not be listed in time"));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Entry {
             }
             Some(_) => None,
             None => {
-                let nearest = catalog.nearest(&self.id)?;
+                let nearest = catalog.misspelt(&self.id)?;
                 Some(format!("no finding is called {:?}; did you mean {nearest:?}?", self.id))
             }
         }

@@ -295,3 +295,15 @@ fn slips_of_the_keyboard_get_a_useful_answer() {
     }
     assert!(!patient.run(["/some/place"]).stderr().contains("the command"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_to_standard_output_is_told_by_the_status_for_the_help_too() {
+    let patient = Patient::new();
+    for words in [&["--help"][..], &["--version"], &["run", "--help"], &["list"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = patient.command(words).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"), "{words:?}");
+    }
+}

@@ -164,6 +164,26 @@ fn an_undo_that_is_only_tried_shows_the_diff_and_changes_nothing() {
 }
 
 #[test]
+fn an_undo_puts_a_deleted_file_back_and_refuses_a_copy_that_was_changed() {
+    let patient = Patient::new();
+    let (environment, file) = with_removed_flag(&patient);
+    let before = fs::read(&file).unwrap();
+    patient.run(["--fix", "--no-graphics", &environment]).assert_status(1);
+    fs::remove_file(&file).unwrap();
+    patient.run(["undo", "--dry-run", &environment]).assert_status(0);
+    assert!(!file.exists());
+    patient.run(["undo", &environment]).assert_status(0);
+    assert_eq!(fs::read(&file).unwrap(), before);
+    patient.run(["--fix", "--no-graphics", &environment]).assert_status(1);
+    let fixed = fs::read(&file).unwrap();
+    fs::write(&backups(&file)[0], "{}").unwrap();
+    let refused = patient.run(["undo", &environment]);
+    refused.assert_status(3);
+    assert!(refused.stderr().contains("somebody has changed it"), "{}", refused.all());
+    assert_eq!(fs::read(&file).unwrap(), fixed);
+}
+
+#[test]
 fn a_report_in_a_file_tells_how_the_command_ended() {
     let patient = Patient::new();
     let (environment, _) = with_removed_flag(&patient);

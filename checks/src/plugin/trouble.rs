@@ -33,7 +33,7 @@ pub(super) static HUNG: FindingKind = FindingKind {
     code: "CD1504",
     severity: Severity::Warning,
     title: "A plug-in of this site did not answer in time",
-    why: "The plug-in was still running at the end of its time (--probe-timeout) and was ended, with all that it had started. What it should have looked at was not looked at. Everything else in the report stands.",
+    why: "The plug-in was still running at the end of its time (--probe-timeout) and was ended, with what it had started; only a program in a session of its own (setsid) is left running. What it should have looked at was not looked at. Everything else in the report stands.",
     cure: CURE,
     example: "the plug-in \"licence-server\" did not end within 4.0 s",
     since: "0.1.0",

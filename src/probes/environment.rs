@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::config::python_format::{is_variable_name, variable_references};
-use casa_doctor_checks::facts::{Environment, EnvironmentSearch, LinkedDirectory, Mount};
+use casa_doctor_checks::facts::{Environment, EnvironmentSearch, LinkedDirectory, Mount, PathSign};
 use serde_json::Value;
 
 use super::{Context, option_binds};
@@ -71,6 +71,8 @@ fn examine(host: &dyn Host, place: Place) -> Environment {
         home_exists: home.as_ref().and_then(|home| host.exists(home)),
         home_writable: home.as_ref().and_then(|home| may_write(host, home)),
         overlay: host.exists(&directory.join("overlay.img")),
+        directory_signs: PathSign::of(&directory.to_string_lossy()),
+        home_signs: home.as_ref().map(|home| PathSign::of(&home.to_string_lossy())),
         referenced_variables: loaded.as_ref().map(|loaded| referenced_variables(host, &loaded.merged)).unwrap_or_default(),
         linked_directories: linked_directories(host),
         unread_files: unread_files(host, &directory),

@@ -1,8 +1,10 @@
 //! Does the environment stand where the engine can find it?
 
+use std::path::Path;
+
 use super::layers::{environment, layers, shell_word};
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Facts, ProbeId};
+use crate::facts::{Facts, PathSign, ProbeId};
 use crate::finding::{FindingKind, Severity};
 
 /// Does the environment stand where the engine can find it?
@@ -36,33 +38,36 @@ fn run(facts: &Facts) -> Outcome {
     if !layers.is_singularity() {
         return Outcome::Pass;
     }
-    let directory = environment.directory.to_string_lossy();
-    let home = environment.home.as_ref().filter(|home| home.has_root()).map(|home| home.to_string_lossy());
-    // `--home` splits at the first colon and is not split at commas.
-    let no_home = home.as_ref().filter(|home| home.contains([':', '\n']));
-    let cut = [Some(&directory), home.as_ref()].into_iter().flatten().find(|path| path.contains([':', ',', '\n']));
-    let Some(path) = no_home.or(cut) else {
-        return match home {
+    // `--home` splits at the first colon and is not split at commas. The paths themselves may have stand-ins in a recording.
+    let home_signs = environment.home_signs.clone().unwrap_or_default();
+    let stops_everybody = [PathSign::Colon, PathSign::LineBreak].iter().any(|sign| home_signs.contains(sign));
+    let path = if !home_signs.is_empty() {
+        environment.home.as_deref()
+    } else if environment.directory_signs.is_empty() {
+        return match environment.home_signs {
             Some(_) => Outcome::Pass,
             None => Outcome::Unknown("it is not known where the container's home directory is".to_owned()),
         };
+    } else {
+        None
     };
+    let directory = environment.directory.to_string_lossy();
+    let path = path.map_or_else(|| directory.clone(), Path::to_string_lossy);
     let mut found = UNUSABLE_PATH.found().evidence(format!("{path}"));
-    if no_home.is_none() {
+    if !stops_everybody {
         found = found
             .severity(Severity::Warning)
             .title("The environment's path has a sign with which casa_distro does not start it")
             .evidence("casa-doctor run hands mounts over in another form, which newer engines take");
     }
     let plain: String = directory.replace([':', ',', '\n'], "-");
-    let advice = if directory == plain { None } else { Some(format!("mv {} {}", shell_word(&directory), shell_word(&plain))) };
-    Outcome::of(vec![match advice {
-        Some(command) => {
-            found.advise_command("Rename the directory while nothing of it runs, and what leads there, such as PATH:", command)
-        }
-        None => {
-            found.advise("The home directory is below XDG_DATA_HOME, or ~/.local/share: set XDG_DATA_HOME to another directory.")
-        }
+    let text = "Rename the directory while nothing of it runs, and what leads there, such as PATH";
+    Outcome::of(vec![if environment.directory_signs.is_empty() {
+        found.advise("The home directory is below XDG_DATA_HOME, or ~/.local/share: set XDG_DATA_HOME to another directory.")
+    } else if directory == plain {
+        found.advise(format!("{text}."))
+    } else {
+        found.advise_command(format!("{text}:"), format!("mv {} {}", shell_word(&directory), shell_word(&plain)))
     }])
 }
 
@@ -77,6 +82,7 @@ mod tests {
         let mut facts = facts(&json!({"container_type": kind}));
         let environment = facts.environment.as_mut().unwrap().found.as_mut().unwrap();
         (environment.directory, environment.home) = (directory.into(), Some(home.into()));
+        (environment.directory_signs, environment.home_signs) = (PathSign::of(directory), Some(PathSign::of(home)));
         let found = findings(&CHECK, &facts).into_iter();
         found.map(|finding| (finding.severity, finding.advice[0].command.clone())).collect()
     }
@@ -98,7 +104,8 @@ mod tests {
     #[test]
     fn a_home_that_is_not_known_is_not_called_good() {
         let mut facts = facts(&json!({"container_type": "singularity"}));
-        facts.environment.as_mut().unwrap().found.as_mut().unwrap().home = None;
+        let environment = facts.environment.as_mut().unwrap().found.as_mut().unwrap();
+        (environment.home, environment.home_signs) = (None, None);
         assert!(matches!(CHECK.judge(&facts), Outcome::Unknown(_)));
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -43,6 +43,10 @@ pub struct Environment {
     pub decided: Option<Value>,
     /// The absolute paths that options of the merged configuration bind.
     pub option_binds: Vec<OptionBind>,
+    /// What the directory's path has of the signs at which engines end a path.
+    pub directory_signs: BTreeSet<PathSign>,
+    /// The same of the path of the container's home directory; `None` when that was not recorded.
+    pub home_signs: Option<BTreeSet<PathSign>>,
     /// Where the container's home directory is on the host.
     #[serde(serialize_with = "super::lossy::option")]
     pub home: Option<PathBuf>,
@@ -59,6 +63,27 @@ pub struct Environment {
     /// Files that look like configuration of this environment or user and that casa_distro 3.x never reads.
     #[serde(serialize_with = "super::lossy::list")]
     pub unread_files: Vec<PathBuf>,
+}
+
+/// A sign at which Apptainer and Singularity end a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathSign {
+    /// `:`
+    Colon,
+    /// `,`
+    Comma,
+    /// The end of a line.
+    LineBreak,
+}
+
+impl PathSign {
+    /// Those that a path has.
+    #[must_use]
+    pub fn of(path: &str) -> BTreeSet<Self> {
+        let all = [(Self::Colon, ':'), (Self::Comma, ','), (Self::LineBreak, '\n')];
+        all.into_iter().filter(|(_, sign)| path.contains(*sign)).map(|(sign, _)| sign).collect()
+    }
 }
 
 /// A directory of the root, such as `/home`, that is a link to another place.

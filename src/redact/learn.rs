@@ -242,7 +242,9 @@ impl Learner {
     fn host(&mut self, name: &str) {
         let name = name.trim_end_matches('.');
         let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        if name.is_empty() || is_address || vocabulary::is_public_host(name) || patterns::is_stand_in(name) {
+        // A whole text in the place of a name would take its parts along wherever it stands.
+        let is_text = name.contains(|c: char| c.is_whitespace() || "\"{}".contains(c));
+        if name.is_empty() || is_text || is_address || vocabulary::is_public_host(name) || patterns::is_stand_in(name) {
             return;
         }
         let stand_in = self.stand_ins.of_host(name);

@@ -57,8 +57,9 @@ static PATTERNS: &[Pattern] = &[
         always,
     ),
     secret(
-        &[&["gh", "glpat-", "xox", "sk-", "akia", "hf_", "npm_", "pypi-", "eyj"], &["_", "-", "akia", "."]],
-        r"\b(?P<v>gh[pousr]_[A-Za-z0-9]{12,}|github_pat_\w{12,}|glpat-[\w-]{12,}|xox[abeprs]-[\w-]{10,}|sk-[\w-]{16,}|AKIA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{12,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?)",
+        &[&["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk-", "akia", "hf_", "npm_", "pypi-", "eyj"]],
+        // Written out: the letters of every script, counted as often as here, would make the expression ten megabytes large.
+        r"\b(?P<v>gh[pousr]_[A-Za-z0-9]{12,}|github_pat_[A-Za-z0-9_]{12,}|glpat-[A-Za-z0-9_-]{12,}|xox[abeprs]-[A-Za-z0-9_-]{10,}|sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{12,}|npm_[A-Za-z0-9]{16,}|pypi-[A-Za-z0-9_-]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?)",
         always,
     ),
     secret(&[&["//"], &["@"]], r"(?:^|[^/])//(?P<v>[^\s@/]*:[^\s]*)@", always),
@@ -130,7 +131,7 @@ static PATTERNS: &[Pattern] = &[
     shape(Kind::Email, r"(?P<v>[\w.+%-]+@\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})", always),
     shape(
         Kind::Serial,
-        r#"(?i)\b(?:serial(?:[ _-]?(?:number|no|nr))?|s/n|service[ _-]?tag|asset[ _-]?tag)\\?["']?\s*(?:[:=#]|is)\s*\\?["']?(?P<v>[\w/.-]{4,})"#,
+        r#"(?i)\b(?:serial(?:[ _-]?(?:number|no|nr))?|s/n|service[ _-]?tag|asset[ _-]?tag)\\?["']?\s*(?:[:=#]|is)\s*\\?["']?(?P<v>[A-Za-z0-9_/.-]{4,})"#,
         |found| !vocabulary::is_common(found.value),
     ),
     shape(Kind::User, r#"(?i)(?:/home/|/users/|\\users\\|\\\\users\\\\)(?P<v>[^/\\\s:"'<>,;|()\[\]{}$]+)"#, is_name),
@@ -311,6 +312,17 @@ fn is_host(found: &Match<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+
+    /// In bytes, compiled.
+    const LARGEST: usize = 200 << 10;
+
+    #[test]
+    fn no_expression_is_so_large_that_a_name_which_looks_like_a_secret_slows_everything_down() {
+        for pattern in PATTERNS {
+            let built = regex::RegexBuilder::new(pattern.expression).size_limit(LARGEST).build();
+            assert!(built.is_ok(), "{}", pattern.expression);
+        }
+    }
     use super::*;
 
     fn found(text: &str) -> Vec<(Kind, &str)> {

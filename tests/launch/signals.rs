@@ -65,9 +65,14 @@ fn a_signal_at_any_moment_leaves_nothing_behind_and_the_status_is_right() {
         std::thread::sleep(delay);
         // One that has ended already gets no signal.
         drop(Command::new("kill").args([format!("-{name}"), child.id().to_string()]).stderr(Stdio::null()).status());
+        // On a busy machine it may come later than it was meant to.
+        let sent = started.elapsed();
         let status = child.wait().unwrap();
-        let what = format!("launch {launch}: {name} after {delay:?} to `{script}`: {status:?} after {:?}", started.elapsed());
-        assert!(is_right(status, signal, own, delay), "{what}");
+        let what = format!(
+            "launch {launch}: {name} after {delay:?} (sent by {sent:?}) to `{script}`: {status:?} after {:?}",
+            started.elapsed()
+        );
+        assert!(is_right(status, signal, own, sent), "{what}");
         *told
             .entry(format!("{name} {}", status.code().map_or_else(|| "ended casa-doctor".to_owned(), |code| code.to_string())))
             .or_default() += 1;
@@ -84,10 +89,10 @@ fn a_signal_at_any_moment_leaves_nothing_behind_and_the_status_is_right() {
 
 /// The status of a program that got the signal, that had ended before, or that ends as its trap says; or casa-doctor itself ended by the
 /// signal, before it had taken it over.
-fn is_right(status: ExitStatus, signal: i32, own: i32, delay: Duration) -> bool {
+fn is_right(status: ExitStatus, signal: i32, own: i32, sent: Duration) -> bool {
     let by_trap = own == 7 && status.code() == Some(77);
     // No program is done before that: a signal that came earlier must not get lost.
-    let may_be_done = delay >= SHORTEST && status.code() == Some(own);
+    let may_be_done = sent >= SHORTEST && status.code() == Some(own);
     status.signal() == Some(signal) || status.code() == Some(128 + signal) || may_be_done || by_trap
 }
 

@@ -185,6 +185,16 @@ impl Starter<'_> {
         thread::spawn(move || guarded(&sender, probe, &[], || Done::answered(work(&context))));
     }
 
+    /// Those of some probes that are not skipped; the others are told so.
+    fn wanted(&self, probes: &[ProbeId]) -> Vec<ProbeId> {
+        let (skipped_ones, wanted): (Vec<ProbeId>, Vec<ProbeId>) =
+            probes.iter().partition(|probe| self.request.skipped(**probe).is_some());
+        for probe in skipped_ones {
+            send(&self.sender, probe, skipped(self.request.skipped(probe).unwrap_or_default()));
+        }
+        wanted
+    }
+
     /// A probe of something that most machines do not have; its error is the reason for which it is skipped.
     fn start_where_there_is_one(&mut self, probe: ProbeId, work: impl FnOnce(&Context) -> Result<Write, String> + Send + 'static) {
         self.pending.push((probe, 1));
@@ -228,15 +238,9 @@ impl Starter<'_> {
     fn start_in_turn(&mut self) {
         self.pending.push((ProbeId::Nvml, 1));
         send(&self.sender, ProbeId::Nvml, skipped("a launch does not need it".into()));
-        let mut wanted = vec![ProbeId::Gpu, ProbeId::Machine, ProbeId::Session, ProbeId::SshAgent];
-        self.pending.extend(wanted.iter().map(|probe| (*probe, 1)));
-        wanted.retain(|probe| match self.request.skipped(*probe) {
-            Some(reason) => {
-                send(&self.sender, *probe, skipped(reason));
-                false
-            }
-            None => true,
-        });
+        let wanted = [ProbeId::Gpu, ProbeId::Machine, ProbeId::Session, ProbeId::SshAgent];
+        self.pending.extend(wanted.map(|probe| (probe, 1)));
+        let wanted = self.wanted(&wanted);
         if wanted.is_empty() {
             return;
         }
@@ -335,18 +339,7 @@ impl Starter<'_> {
         const WITHOUT: [ProbeId; 3] = [ProbeId::EglSurfaceless, ProbeId::EglDevice, ProbeId::Vulkan];
         self.pending.extend(ON_DISPLAY.map(|probe| (probe, 2)));
         self.pending.extend(WITHOUT.map(|probe| (probe, 1)));
-        let wanted = |probes: &[ProbeId]| -> Vec<ProbeId> {
-            let mut wanted = probes.to_vec();
-            wanted.retain(|probe| match self.request.skipped(*probe) {
-                Some(reason) => {
-                    send(&self.sender, *probe, skipped(reason));
-                    false
-                }
-                None => true,
-            });
-            wanted
-        };
-        let (on_display, without) = (wanted(&ON_DISPLAY), wanted(&WITHOUT));
+        let (on_display, without) = (self.wanted(&ON_DISPLAY), self.wanted(&WITHOUT));
         if on_display.is_empty() && without.is_empty() {
             return;
         }

@@ -214,7 +214,7 @@ fn nv_alone_fails(facts: &Facts) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use casa_doctor_checks::facts::{Connection, Gpu, Machine, ServerGlx, ServerKind, X11, XServer};
+    use casa_doctor_checks::facts::{Connection, Gpu, Machine, NvSettings, ServerGlx, ServerKind, X11, XServer};
 
     use super::*;
     use crate::recommend::{Basis, Confidence};
@@ -261,6 +261,25 @@ mod tests {
         assert_eq!(holds(&elsewhere, &Map::new()), Recall::Nothing, "another machine has its own");
         let vnc = facts("mesa", ServerKind::Xvnc);
         assert_eq!(holds(&vnc, &Map::new()), Recall::Nothing, "another kind of display has its own");
+    }
+
+    #[test]
+    fn the_option_for_nvidia_alone_is_not_enough_everywhere() {
+        let settings = |list: Option<&str>, libraries: &[&str], container_cli| NvSettings {
+            list: list.map(Into::into),
+            libraries: libraries.iter().map(|name| (*name).to_owned()).collect(),
+            container_cli,
+            ..NvSettings::default()
+        };
+        let fails = |settings| {
+            let gpu = Some(Gpu { nv_settings: Some(settings), ..Gpu::default() });
+            nv_alone_fails(&Facts { gpu, ..facts("nvidia", ServerKind::Xorg) })
+        };
+        let list = Some("/etc/apptainer/nvliblist.conf");
+        assert_eq!(fails(settings(list, &["libcuda.so", "libGLX_nvidia.so"], None)), None);
+        assert!(fails(settings(list, &["libcuda.so"], None)).is_some_and(|why| why.contains("libGLX_nvidia")));
+        assert_eq!(fails(settings(list, &["libcuda.so"], Some(true))), None, "NVIDIA's own tool reads no list");
+        assert_eq!(fails(settings(None, &[], None)), None, "nothing is known of the list");
     }
 
     #[test]

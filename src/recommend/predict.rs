@@ -257,7 +257,7 @@ const YEARS: u32 = 3;
 /// Whether the image's Mesa is so much older than the one that draws on this machine with a card that it may not know the card.
 fn is_much_older(facts: &Facts, image: &ImageContents) -> bool {
     let year = |text: &str| text.split('.').next().and_then(|year| year.trim().parse::<u32>().ok());
-    let contexts = facts.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts);
+    let contexts = facts.glx_contexts();
     let by_card = contexts.filter(|context| classify(context).class == RendererClass::Hardware);
     let here = by_card.filter_map(|context| year(context.version.split_once("Mesa ")?.1)).max();
     matches!((here, image.mesa.as_deref().and_then(year)), (Some(here), Some(there)) if here >= there + YEARS)

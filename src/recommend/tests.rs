@@ -324,6 +324,24 @@ fn wslg() {
         facts.gpu.as_mut().unwrap().dxg = true;
     });
     expect(&facts, OpenGl::Container, "d3d12");
+    let without_driver = image(facts.clone(), |contents| contents.dri_drivers = vec!["swrast".into()]);
+    expect(&without_driver, OpenGl::Container, "no d3d12 driver");
+    let without_card = with(facts, |facts| facts.gpu.as_mut().unwrap().dxg = false);
+    expect(&without_card, OpenGl::Container, "lends no graphics card");
+}
+
+#[test]
+fn a_management_library_that_gets_no_answer_is_a_doubt() {
+    let facts = with(nvidia(healthy(), "550.1", "550.1", true), |facts| {
+        facts.nvml = Some(ChildRun {
+            end: ChildEnd::TimedOut { limit_ms: 4000 },
+            last_call: None,
+            stderr: Vec::new(),
+            duration_ms: 4000,
+            result: None,
+        });
+    });
+    assert_eq!(expect(&facts, OpenGl::Nv, "management library").confidence, Confidence::Medium);
 }
 
 #[test]

@@ -229,8 +229,10 @@ fn a_report_does_not_take_the_place_of_what_is_read() {
     patient.run(["record", environment, "-o", record.to_str().unwrap()]).assert_status(0);
     let recorded = std::fs::read(&record).unwrap();
     let record = record.to_str().unwrap();
+    let image = patient.file("i.sif", "an image");
     for args in [
         vec!["--no-graphics", environment, "-o", config],
+        vec!["list", "-o", image.to_str().unwrap()],
         vec!["record", environment, "-o", config],
         vec!["--replay", record, "-o", record],
     ] {

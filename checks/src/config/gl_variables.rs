@@ -125,7 +125,7 @@ fn acts(facts: &Facts, layers: &Layers<'_>, setting: &Setting<'_>) -> Result<Opt
 fn software(facts: &Facts, layers: &Layers<'_>, setting: &Setting<'_>) -> Option<(&'static str, Severity)> {
     let is_decided = layers.own().object.get("casa_doctor").is_some_and(|record| record.get("decisions").is_some());
     let (what, _) = effect(setting.name, setting.value, None).filter(|_| !is_decided)?;
-    let contexts = facts.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts);
+    let contexts = facts.glx_contexts();
     let mut classes = contexts.map(|context| classify(context).class);
     let has_card = classes.any(|class| matches!(class, RendererClass::Hardware | RendererClass::Virtual));
     Some((what, if has_card { Severity::Warning } else { Severity::Info }))

@@ -53,7 +53,7 @@ fn run(facts: &Facts) -> Outcome {
     };
     let directory = environment.directory.to_string_lossy();
     let path = path.map_or_else(|| directory.clone(), Path::to_string_lossy);
-    let mut found = UNUSABLE_PATH.found().evidence(format!("{path}"));
+    let mut found = UNUSABLE_PATH.found().evidence(format!("the path with the sign: {path}"));
     if !stops_everybody {
         found = found
             .severity(Severity::Warning)

@@ -31,6 +31,7 @@ pub(super) fn facts_with_user(config: &Value, user: Option<&Value>) -> Facts {
         user_file: user.map(|user| file("/u/casa_distro_3.json", user)),
         merged: Some(merged),
         home: Some("/env/home".into()),
+        home_signs: Some(BTreeSet::new()),
         home_exists: Some(true),
         ..Environment::default()
     };

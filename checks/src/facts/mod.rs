@@ -108,6 +108,13 @@ pub struct Facts {
     pub plugins: Option<Plugins>,
 }
 
+impl Facts {
+    /// The contexts that the test through GLX got on the display, from the driver of this machine.
+    pub fn glx_contexts(&self) -> impl Iterator<Item = &GlContext> {
+        self.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts)
+    }
+}
+
 /// The probes, in the order in which their facts are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -104,7 +104,7 @@ pub fn fails(facts: &Facts) -> bool {
 /// Whether OpenGL drew rightly on the display, with an NVIDIA card.
 #[must_use]
 pub fn drew_with_nvidia(facts: &Facts) -> bool {
-    let contexts = facts.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts);
+    let contexts = facts.glx_contexts();
     contexts
         .filter(|context| context.draw.as_ref().is_some_and(|draw| draw.error.is_none() && draw.wrong == 0))
         .any(|context| classify(context).class == RendererClass::Hardware && context.vendor.to_ascii_lowercase().contains("nvidia"))

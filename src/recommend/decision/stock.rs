@@ -71,14 +71,12 @@ pub(crate) fn stock_edits(stock: &Stock<'_>) -> Result<Vec<Edit>, Clash> {
     let record = Record::read(existing);
     let kind = stock.user.and_then(|(_, user)| user.get("container_type")).or_else(|| stock.config.get("container_type"));
     let is_stock_s = kind.and_then(Value::as_str).is_none_or(|kind| matches!(kind, "singularity" | "apptainer" | "apptainer_pixi"));
-    let agreed = record.agreed_mode(stock.decision);
-    // What another version recorded may be the reason for what is set, and where no OpenGL was found nothing is to be said about it.
-    let has_no_say = agreed.is_some_and(|mode| mode != stock.decision.opengl);
-    if record.has_unread_decisions || has_no_say || !is_stock_s {
+    // What another version recorded may be the reason for what is set.
+    if record.has_unread_decisions || !is_stock_s {
         return Ok(Vec::new());
     }
     let mut settings = Settings { stock, ours: &record.set_for_stock, keep: BTreeMap::new(), edits: Vec::new() };
-    match agreed {
+    match record.agreed_mode(stock.decision) {
         Some(OpenGl::Software) => settings.software()?,
         Some(OpenGl::Nv) => settings.nv()?,
         Some(OpenGl::Container | OpenGl::None) | None => {}

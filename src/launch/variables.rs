@@ -85,7 +85,7 @@ pub(super) fn of_configuration(
         } else {
             // A later value that leads nowhere also takes back an earlier one: it was meant to replace it.
             variables.remove(name);
-            if name != "DISPLAY" {
+            if name != "DISPLAY" && !is_passed_on(name, value) {
                 warnings.push(format!(
                     "the variable {name} is left out of the container: {} is not set on this machine",
                     substitution.unset.join(", ")
@@ -110,6 +110,13 @@ pub(super) fn of_configuration(
         false
     });
     variables
+}
+
+/// Whether a variable is only handed on from this machine, so that one which is not set here is nothing to tell: casa_distro writes
+/// two of this kind, for jobs of soma-workflow, into every environment.
+fn is_passed_on(name: &str, value: &str) -> bool {
+    let of = value.strip_prefix('$');
+    of == Some(name) || of.and_then(|of| of.strip_prefix('{')?.strip_suffix('}')) == Some(name)
 }
 
 /// What was asked for on the command line and reaches the container so far, to be compared with what it gets in the end.
@@ -257,7 +264,7 @@ mod tests {
     fn later_variables_win_and_those_that_lead_nowhere_are_left_out() {
         let host = RecordedHost::new().env("USER", "anna");
         let settings = Settings {
-            env: pairs(&[("A", "1"), ("B", "{name}/$USER"), ("C", "$NOPE"), ("CASA_DISTRO", "{distro}")]),
+            env: pairs(&[("A", "1"), ("B", "{name}/$USER"), ("C", "$NOPE"), ("CASA_DISTRO", "{distro}"), ("JOB", "$JOB"), ("TASK", "${TASK}")]),
             gui_env: pairs(&[("A", "2"), ("DISPLAY", "$DISPLAY")]),
             branch: Some("bug_fix".into()),
             merged: json!({"name": "n"}),

@@ -135,7 +135,9 @@ fn parameters_of_soma_workflow_arrive_when_they_are_set_and_are_left_out_when_no
     let environment = environment(&patient, &env);
     patient.set("SOMAWF_INPUT_PARAMS", "/tmp/in put.json");
     let script = "echo \"${SOMAWF_INPUT_PARAMS-unset}|${SOMAWF_OUTPUT_PARAMS-unset}\"";
-    assert_eq!(patient.run(run(&environment, &["sh", "-c", script])).stdout(), "/tmp/in put.json|unset\n");
+    let answer = patient.run(run(&environment, &["sh", "-c", script]));
+    assert_eq!(answer.stdout(), "/tmp/in put.json|unset\n");
+    assert!(!answer.stderr().contains("SOMAWF"), "what is handed on when it is set is nothing to tell: {}", answer.stderr());
 }
 
 #[test]

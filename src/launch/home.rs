@@ -68,7 +68,15 @@ impl Home {
     }
 
     /// Makes the home, and what is missing of its first content. What is there is never touched.
+    ///
+    /// It belongs to whoever owns the directory that it is made in, also when root calls: a home of root could not be used by the
+    /// user whose environment this is.
     pub(super) fn prepare(&self, host: &dyn Host) -> io::Result<()> {
+        let around = self.directory.ancestors().find_map(|directory| host.metadata(directory).ok());
+        as_user(around.map_or((0, 0), |around| (around.uid, around.gid)), || self.make(host))
+    }
+
+    fn make(&self, host: &dyn Host) -> io::Result<()> {
         if self.exists && host.access(&self.directory, Access::Write).is_err() {
             return Ok(());
         }
@@ -81,6 +89,32 @@ impl Home {
         // Without it, bash of some images tells at every start to use sudo, which cannot work there.
         create_new(&self.directory.join(".sudo_as_admin_successful"), "")
     }
+}
+
+/// Does something as another user where root calls. As that user and not by giving it away afterwards: who owns the directories on
+/// the way could lead root elsewhere meanwhile.
+#[cfg(target_os = "linux")]
+fn as_user((uid, gid): (u32, u32), work: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
+    use rustix::thread::{Gid, Uid, set_thread_res_gid, set_thread_res_uid};
+    if uid == 0 || !rustix::process::geteuid().is_root() {
+        return work();
+    }
+    // A thread that ends afterwards: the kernel has user ids for each thread.
+    let made = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            set_thread_res_gid(gid, gid, gid)?;
+            set_thread_res_uid(uid, uid, uid)?;
+            work()
+        });
+        worker.join()
+    });
+    made.unwrap_or_else(|_| Err(io::Error::other("the thread that makes it ended too early")))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn as_user(_: (u32, u32), work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    work()
 }
 
 fn create_new(path: &Path, text: &str) -> io::Result<()> {
@@ -129,5 +163,21 @@ mod tests {
         drop(std::fs::OpenOptions::new().append(true).open(home.directory.join(".bashrc")).unwrap().write(b"mine"));
         home.prepare(&LiveHost).unwrap();
         assert!(text(".bashrc").unwrap().ends_with("mine"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_root_makes_in_the_environment_of_a_user_belongs_to_that_user() {
+        let scratch = tempfile::tempdir().unwrap();
+        // Root alone gives away; with another user's rights this is about his own files.
+        drop(std::os::unix::fs::chown(scratch.path(), Some(65534), Some(65534)));
+        let owner = LiveHost.metadata(scratch.path()).unwrap().uid;
+        let mut home = Home { directory: scratch.path().join("home"), exists: false, links: Vec::new() };
+        home.link_to(Path::new("/users/anna"), &Binds::default());
+        home.prepare(&LiveHost).unwrap();
+        for name in ["", ".varlib", ".varlib/xkb", ".bashrc", ".sudo_as_admin_successful"] {
+            assert_eq!(LiveHost.metadata(&home.directory.join(name)).unwrap().uid, owner, "{name}");
+        }
+        assert_eq!(LiveHost.symlink_metadata(&home.directory.join(".anatomist")).unwrap().uid, owner);
     }
 }

@@ -264,7 +264,14 @@ mod tests {
     fn later_variables_win_and_those_that_lead_nowhere_are_left_out() {
         let host = RecordedHost::new().env("USER", "anna");
         let settings = Settings {
-            env: pairs(&[("A", "1"), ("B", "{name}/$USER"), ("C", "$NOPE"), ("CASA_DISTRO", "{distro}"), ("JOB", "$JOB"), ("TASK", "${TASK}")]),
+            env: pairs(&[
+                ("A", "1"),
+                ("B", "{name}/$USER"),
+                ("C", "$NOPE"),
+                ("CASA_DISTRO", "{distro}"),
+                ("JOB", "$JOB"),
+                ("TASK", "${TASK}"),
+            ]),
             gui_env: pairs(&[("A", "2"), ("DISPLAY", "$DISPLAY")]),
             branch: Some("bug_fix".into()),
             merged: json!({"name": "n"}),

@@ -8,6 +8,7 @@ mod nested;
 mod settings;
 mod setuid;
 mod silent;
+mod sudo;
 mod user_namespaces;
 mod version;
 
@@ -28,6 +29,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &version::CHECK,
     &leftover::CHECK,
     &nested::CHECK,
+    &sudo::CHECK,
 ];
 
 /// The engines that can start the environment's image, best first; `None` when there is no environment or its type is not one

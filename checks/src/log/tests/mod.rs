@@ -163,6 +163,7 @@ const EXAMPLES_WITHOUT_NAME: &[(&str, &str)] = &[
     ("config-shared-machines", NOT_PRINTED),
     ("config-gl-override", NOT_PRINTED),
     ("engine-silent", NOT_PRINTED),
+    ("session-by-sudo", NOT_PRINTED),
     ("engine-too-old", NOT_PRINTED),
     ("x11-server-hung", NOT_PRINTED),
     ("gl-wrong-pixels", NOT_PRINTED),

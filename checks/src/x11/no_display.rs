@@ -54,7 +54,11 @@ pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
         Some(job) => of_job(finding, job),
         None => of_session(facts, x11, session, os, finding),
     };
-    Outcome::of(vec![finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")])
+    Outcome::of(vec![without_windows(finding)])
+}
+
+pub(super) fn without_windows(finding: Finding) -> Finding {
+    finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")
 }
 
 fn of_session(facts: &Facts, x11: &X11, session: &Session, os: &str, finding: Finding) -> Finding {
@@ -87,7 +91,7 @@ fn of_ssh(finding: Finding) -> Finding {
 }
 
 /// In a job nothing forwards a display unless the scheduler is asked to; and most jobs need none.
-fn of_job(finding: Finding, job: &Job) -> Finding {
+pub(super) fn of_job(finding: Finding, job: &Job) -> Finding {
     let finding = finding.severity(Severity::Warning).evidence(format!("this is a job of {}", job.scheduler));
     let ask = "For windows, log in to the node from which jobs are started with ssh -Y, and ask there for an interactive job with X. \
                That works where the site has set it up.";

@@ -39,6 +39,9 @@ fn run(facts: &Facts) -> Outcome {
     let Some(control) = server.access_control else {
         return Outcome::Unknown("the X server does not tell who may connect".to_owned());
     };
+    if !control && crate::windows::is_server_of_windows(facts) {
+        return Outcome::Findings(vec![for_wsl(facts, server)]);
+    }
     let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
     let strangers = server.access_list.iter().filter(|entry| !is_meant(facts, entry));
     let entries: Vec<_> = strangers.filter_map(|entry| weigh(entry, me).map(|guest| (entry, guest))).collect();
@@ -57,6 +60,22 @@ fn run(facts: &Facts) -> Outcome {
             format!("xhost {}", shell_word(&format!("-{entry}"))),
         )
     })])
+}
+
+/// An X server of Windows must be started so for WSL, which has no cookie for it: to close it would shut out whoever asks.
+fn for_wsl(facts: &Facts, server: &XServer) -> Finding {
+    let finding = KIND
+        .found()
+        .severity(Severity::Info)
+        .title("The X server of Windows lets everybody in, which WSL needs, as it has no cookie")
+        .evidence(format!("{}: access control is disabled, programs can connect from anywhere", server.address))
+        .advise("Let the firewall of Windows admit nothing but the network of WSL to that X server.");
+    if facts.wsl.as_ref().is_some_and(|wsl| wsl.wslg) {
+        return finding
+            .evidence("/mnt/wslg is there: Windows has a display for Linux programs, at DISPLAY=:0")
+            .advise_command("Or use the display that Windows brings, which other machines do not reach.", "export DISPLAY=:0");
+    }
+    finding
 }
 
 /// Whether an entry is how the display is meant to work: WSLg has no cookies and lets in who is in this Linux, and on a Mac the
@@ -142,7 +161,7 @@ fn title(entries: &[(&String, Guest)]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{connected, facts, only_finding, told, xorg};
+    use super::super::testing::{connected, display, facts, only_finding, told, xorg};
     use super::*;
     use crate::facts::{Machine, Wsl, X11};
     use crate::image::tests::facts_with;
@@ -223,6 +242,19 @@ mod tests {
         assert_eq!(CHECK.judge(&mac), Outcome::Pass);
         mac.x11 = Some(connected(XServer { access_list: vec!["INET:10.0.0.7".to_owned()], ..xorg() }));
         assert_eq!(only_finding(&CHECK, &mac).severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_server_of_windows_is_not_closed_to_wsl() {
+        let mut facts = with(Some(false), &[]);
+        facts.x11.as_mut().unwrap().display = display("172.24.0.1:0", 0, Reach::Remote);
+        facts.wsl = Some(Wsl { version: 2, wslg: true, ..Wsl::default() });
+        let finding = only_finding(&CHECK, &facts);
+        assert_eq!(finding.severity, Severity::Info);
+        let words = told(&finding);
+        assert!(!words.contains("xhost") && words.contains("firewall") && words.contains("DISPLAY=:0"), "{words}");
+        facts.x11.as_mut().unwrap().display = display("localhost:10.0", 10, Reach::Loopback);
+        assert_eq!(only_finding(&CHECK, &facts).severity, Severity::Warning, "ssh made it");
     }
 
     #[test]

@@ -31,7 +31,7 @@ static DEAD: FindingKind = FindingKind {
     code: "CD0402",
     severity: Severity::Warning,
     title: "SSH_AUTH_SOCK leads to an ssh agent that is gone",
-    why: "The variable names the socket of an agent that has ended: it is left from another login, another boot, or a terminal multiplexer that outlived its connection. casa_distro sets the variable in the container all the same, although there is no socket to hand on, so that ssh there reports an agent that cannot be reached.",
+    why: "The variable names the socket of an agent that has ended: it is left from another login, another boot, or a terminal multiplexer that outlived its connection, or a batch job took it along to another machine. casa_distro sets the variable in the container all the same, although there is no socket to hand on, so that ssh there reports an agent that cannot be reached.",
     cure: "Start a new agent, or take the settings of the living one; with keychain both is one command. An agent that came with an ssh login (ssh -A) comes again with a new login.",
     example: "Error connecting to agent: Connection refused",
     since: "0.1.0",

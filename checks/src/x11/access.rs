@@ -43,7 +43,10 @@ fn run(facts: &Facts) -> Outcome {
         return Outcome::Findings(vec![for_wsl(facts, server)]);
     }
     let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
-    let strangers = server.access_list.iter().filter(|entry| !is_meant(facts, entry));
+    // Under sudo the display is mostly that of the user who called it.
+    let caller = facts.session.as_ref().and_then(|session| session.sudo_user.as_deref());
+    let is_own = |entry: &String| is_user(facts, entry) || caller.is_some() && entry.strip_prefix(LOCAL_USER) == caller;
+    let strangers = server.access_list.iter().filter(|entry| !is_meant(facts, entry) && !is_own(entry));
     let entries: Vec<_> = strangers.filter_map(|entry| weigh(entry, me).map(|guest| (entry, guest))).collect();
     let finding = match entries.iter().map(|(_, guest)| guest.severity).max() {
         _ if !control => {
@@ -87,10 +90,20 @@ fn is_meant(facts: &Facts, entry: &str) -> bool {
     }
 }
 
+/// What an entry for one user of this machine begins with.
+const LOCAL_USER: &str = "SI:localuser:";
+
+/// Whether an entry is this user's own, by name or as `#` and a number (X.Org, os/access.c).
+fn is_user(facts: &Facts, entry: &str) -> bool {
+    let (Some(session), Some(named)) = (&facts.session, entry.strip_prefix(LOCAL_USER)) else { return false };
+    let number = named.strip_prefix('#').and_then(|number| number.parse().ok());
+    session.user.as_deref() == Some(named) || number.is_some() && session.uid == number
+}
+
 /// Who came in without a cookie may have come by the very entry that is to be removed, and would be shut out with the others.
 fn keep_yourself_in(facts: &Facts, server: &XServer, finding: Finding) -> Finding {
     let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
-    let has_entry = me.is_some_and(|me| server.access_list.iter().any(|entry| entry.strip_prefix("SI:localuser:") == Some(me)));
+    let has_entry = server.access_list.iter().any(|entry| is_user(facts, entry));
     if server.cookie_from.is_some() || has_entry {
         return finding;
     }
@@ -113,15 +126,15 @@ struct Guest {
     severity: Severity,
 }
 
-/// What an entry of the access list means; `None` for the user's own, and for root, who can do everything anyway.
+/// What an entry of the access list means; `None` for root, who can do everything anyway.
 ///
 /// A whole machine may be any of its users, over a network without encryption, so it weighs more than the users of this one.
 fn weigh(entry: &str, me: Option<&str>) -> Option<Guest> {
     let guest = |who: String, severity| Some(Guest { who, severity });
     let upper = entry.to_ascii_uppercase();
-    if let Some(name) = entry.strip_prefix("SI:localuser:") {
+    if let Some(name) = entry.strip_prefix(LOCAL_USER) {
         // Without knowing our own name every user might be us.
-        return if Some(name) == me || me.is_none() || name == "root" {
+        return if me.is_none() || matches!(name, "root" | "#0") {
             None
         } else {
             guest(format!("the user {name}"), Severity::Info)
@@ -175,9 +188,17 @@ mod tests {
 
     #[test]
     fn only_the_user_and_root_is_healthy() {
-        for list in [&[][..], &["SI:localuser:anna"], &["SI:localuser:root", "SI:localuser:anna"]] {
+        for list in [&[][..], &["SI:localuser:anna"], &["SI:localuser:root", "SI:localuser:anna"], &["SI:localuser:#1000"]] {
             assert_eq!(CHECK.judge(&with(Some(true), list)), Outcome::Pass, "{list:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_told_to_shut_out_the_user_who_called_sudo() {
+        let mut facts = with(Some(true), &["SI:localuser:anna"]);
+        let session = facts.session.as_mut().unwrap();
+        (session.user, session.sudo_user) = (Some("root".into()), Some("anna".into()));
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
     }
 
     #[test]
@@ -194,6 +215,7 @@ mod tests {
         for (entry, expected) in [
             ("LOCAL:", Severity::Info),
             ("SI:localuser:bob", Severity::Info),
+            ("SI:localuser:#1001", Severity::Info),
             ("SI:localgroup:lab", Severity::Info),
             ("INET:127.0.0.1", Severity::Info),
             ("INET:10.0.0.7", Severity::Warning),
@@ -202,7 +224,7 @@ mod tests {
         ] {
             let finding = only_finding(&CHECK, &with(Some(true), &[entry]));
             assert_eq!(finding.severity, expected, "{entry}");
-            assert!(told(&finding).contains(&format!("xhost -{entry}")), "{}", told(&finding));
+            assert!(told(&finding).contains(&format!("-{entry}")), "{}", told(&finding));
         }
         let both = only_finding(&CHECK, &with(Some(true), &["LOCAL:", "INET:10.0.0.7"]));
         assert_eq!(both.severity, Severity::Warning, "the worst counts");

@@ -23,12 +23,18 @@ pub(crate) fn distribution(facts: &Facts) -> Option<(&str, Option<u32>)> {
     Some((&distribution.id, major))
 }
 
+/// Whether packages are layered onto an image of the system, which dnf cannot do; they are there after a restart.
+pub(crate) fn is_layered(facts: &Facts) -> bool {
+    facts.machine.as_ref().is_some_and(|machine| machine.ostree)
+}
+
 /// The command that installs a package here.
 pub(crate) fn install(facts: &Facts, package: &Package) -> Option<String> {
     let (tool, names) = match distribution(facts)? {
         ("debian" | "ubuntu" | "linuxmint" | "pop" | "neon" | "elementary" | "zorin" | "kali" | "raspbian" | "devuan", _) => {
             ("apt-get install", package.apt)
         }
+        ("fedora" | "rhel" | "rocky" | "almalinux" | "centos", _) if is_layered(facts) => ("rpm-ostree install", package.dnf),
         // The last ones without dnf.
         ("rhel" | "centos" | "ol" | "scientific", Some(..=7)) => ("yum install", package.dnf),
         ("fedora" | "rhel" | "rocky" | "almalinux" | "centos" | "ol", _) => ("dnf install", package.dnf),
@@ -64,5 +70,8 @@ mod tests {
             assert_eq!(install(&of(id, version), &package).as_deref(), command, "{id} {version}");
         }
         assert_eq!(install(&Facts::default(), &package), None);
+        let mut silverblue = of("fedora", "41");
+        silverblue.machine.as_mut().unwrap().ostree = true;
+        assert_eq!(install(&silverblue, &package).as_deref(), Some("sudo rpm-ostree install xorg-x11-xauth"));
     }
 }

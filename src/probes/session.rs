@@ -50,22 +50,28 @@ const GRAPHICS_FAMILIES: &[&str] = &[
 /// Longest value that is stored, in characters: no real one comes near it.
 const LONGEST_VALUE: usize = 4096;
 
-/// Endings of engine variables that say where files are kept or how much is printed, and never reach the container.
+/// Endings of engine variables that say where files are kept or how much is printed, and never reach the container; and of those by
+/// which environment modules tell where they put the engine, and which it does not read.
 const HARMLESS_ENGINE_VARIABLES: &[&str] = &[
+    "BASE",
     "CACHEDIR",
     "CONFIGDIR",
     "DEBUG",
+    "DIR",
     "DISABLE_CACHE",
     "KEYSDIR",
     "LOCALCACHEDIR",
     "MESSAGELEVEL",
     "NOCOLOR",
+    "PREFIX",
     "PULLDIR",
     "QUIET",
+    "ROOT",
     "SILENT",
     "SYPGPDIR",
     "TMPDIR",
     "VERBOSE",
+    "VERSION",
 ];
 
 /// Looks at the session of whoever called.
@@ -152,6 +158,9 @@ fn inside_container(host: &dyn Host) -> Option<String> {
         "docker"
     } else if there("/run/.containerenv") && names_are_mounted(host) {
         "podman"
+    } else if there("/.flatpak-info") {
+        // The terminal of an editor, say, which sees none of the machine's programs.
+        "flatpak"
     } else {
         return None;
     };
@@ -225,6 +234,7 @@ mod tests {
                 .env("APPTAINER_DOCKER_PASSWORD", "hunter2")
                 .env("APPTAINER_BIND", "/data")
                 .env("APPTAINER_TMPDIR", "/scratch")
+                .env("APPTAINER_ROOT", "/opt/modules/apptainer/1.4.5")
                 .env("DISPLAY", ":0"),
         );
         assert_eq!(session.graphics_variables.len(), 2);
@@ -264,6 +274,7 @@ mod tests {
         assert_eq!(inside(apptainer().env("CASA_HOST_DIR", "/x")).as_deref(), Some("casa-distro"));
         assert_eq!(inside(RecordedHost::new().file("/.dockerenv", "")).as_deref(), Some("docker"));
         assert_eq!(inside(RecordedHost::new().file("/run/.containerenv", "")).as_deref(), Some("podman"));
+        assert_eq!(inside(RecordedHost::new().file("/.flatpak-info", "[Application]\n")).as_deref(), Some("flatpak"));
         assert_eq!(inside(RecordedHost::new().directory("/.singularity.d")), None);
         let mounts = |lines: &str| RecordedHost::new().file("/.dockerenv", "").file("/proc/self/mountinfo", lines);
         let root = "22 1 254:0 / / rw - ext4 /dev/vda rw\n";

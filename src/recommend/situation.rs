@@ -55,7 +55,8 @@ impl DisplayKind {
             Connection::Malformed { .. } | Connection::Failed(_) => Self::Unreachable,
             Connection::Connected(server) => {
                 let reach = x11.display.as_ref().map_or(Reach::Local, |display| display.reach);
-                let ssh_like = x11.display.as_ref().is_some_and(|display| x11.is_made_by_ssh(display.number));
+                let by_ssh = facts.session.as_ref().is_some_and(|session| session.ssh);
+                let ssh_like = x11.display.as_ref().is_some_and(|display| x11.is_made_by_ssh(display.number, by_ssh));
                 let wslg = facts.machine.as_ref().and_then(|machine| machine.wsl) == Some(2);
                 match (server.kind, reach) {
                     _ if server.untrusted => Self::Untrusted,

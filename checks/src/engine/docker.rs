@@ -67,6 +67,15 @@ fn answers(facts: &Facts) -> Outcome {
                 "This is a daemon that a user runs for himself. DOCKER_HOST or Docker's context leads to somebody else's: see which.",
                 "echo \"$DOCKER_HOST\"; docker context ls",
             ),
+        Daemon::Denied { socket } if owner(socket) == Owner::Podman => DENIED
+            .found()
+            .title("This user may not talk to the service of Podman that docker is led to")
+            .evidence(format!("{socket}: permission denied"))
+            .advise_command(
+                "That is the one of root. Have your own made, and let DOCKER_HOST name podman/podman.sock in the directory of \
+                 XDG_RUNTIME_DIR.",
+                "systemctl --user start podman.socket",
+            ),
         Daemon::Denied { socket } => DENIED.found().evidence(format!("{socket}: permission denied")).advise_command(
             "Have an administrator add you to the group, then log out and in again. Whoever is in it has the rights of root on this \
              machine, so that not everybody is let in:",
@@ -101,6 +110,8 @@ enum Owner {
     Desktop,
     /// Colima, a virtual machine on a Mac.
     Colima,
+    /// Another program in whose virtual machine it runs.
+    Program(&'static str),
     /// Podman, which speaks Docker's language.
     Podman,
     /// Somebody at an address of the network.
@@ -112,6 +123,8 @@ fn owner(socket: &str) -> Owner {
         _ if !socket.starts_with('/') => Owner::Network,
         _ if socket.contains("/.docker/desktop/") || socket.contains("/.docker/run/") => Owner::Desktop,
         _ if socket.contains("/.colima/") => Owner::Colima,
+        _ if socket.contains("/.orbstack/") => Owner::Program("OrbStack"),
+        _ if socket.contains("/.rd/") => Owner::Program("Rancher Desktop"),
         _ if socket.ends_with("/podman/podman.sock") => Owner::Podman,
         _ if socket.starts_with("/run/user/") => Owner::User,
         _ => Owner::System,
@@ -129,6 +142,7 @@ fn start(finding: Finding, facts: &Facts, socket: &str) -> Finding {
             "docker context ls",
         ),
         Owner::Colima => finding.advise_command("Start the virtual machine in which it runs:", "colima start"),
+        Owner::Program(name) => finding.advise(format!("Start {name} and wait until it says that it runs.")),
         Owner::Desktop if is_linux => finding.advise_command(DESKTOP, "systemctl --user start docker-desktop"),
         Owner::Podman if socket.starts_with("/run/user/") => {
             finding.advise_command("That is Podman's socket. Have it made:", "systemctl --user start podman.socket")
@@ -192,9 +206,16 @@ mod tests {
         let mut mac = facts_for("docker", healthy(vec![docker(down())]));
         mac.machine = Some(Machine { os: "macos".into(), ..Machine::default() });
         assert!(findings(&CHECK, &mac)[0].advice[0].text.contains("Docker Desktop"));
-        let denied = Some(Daemon::Denied { socket: "/run/user/1001/docker.sock".to_owned() });
-        let found = findings(&CHECK, &facts_for("docker", healthy(vec![docker(denied)])));
-        assert!(!found[0].advice.iter().any(|advice| advice.command.as_deref().is_some_and(|command| command.contains("usermod"))));
+        let other = Daemon::Down { socket: "/Users/anna/.orbstack/run/docker.sock".to_owned(), reason: "no".to_owned() };
+        let other = facts_for("docker", healthy(vec![docker(Some(other))]));
+        assert!(findings(&CHECK, &other)[0].advice[0].text.contains("OrbStack"));
+        for socket in ["/run/user/1001/docker.sock", "/run/podman/podman.sock"] {
+            let denied = Some(Daemon::Denied { socket: socket.to_owned() });
+            let found = findings(&CHECK, &facts_for("docker", healthy(vec![docker(denied)])));
+            let joins =
+                |advice: &crate::finding::Advice| advice.command.as_deref().is_some_and(|command| command.contains("usermod"));
+            assert!(!found[0].advice.iter().any(joins), "{socket}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::check::{Category, Check, Outcome};
 use crate::facts::{Engines, Facts, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::image::{environment, setting};
-use crate::packages::distribution;
+use crate::packages::{distribution, is_layered};
+use crate::virtualbox::{MACHINE_IS_THERE, NOTHING_TO_DO, has_machine_of_brainvisa};
 
 pub(super) static CHECK: Check = Check {
     id: "engine-present",
@@ -36,11 +37,7 @@ fn present(facts: &Facts) -> Outcome {
         return Outcome::Skipped(format!("casa-doctor itself runs in a container ({container}), where no engine is needed"));
     }
     let Some(environment) = environment(facts) else {
-        return if engines.found.is_empty() {
-            Outcome::Findings(vec![advised(MISSING.found().severity(Severity::Warning).evidence(looked_for(engines)), facts)])
-        } else {
-            Outcome::Pass
-        };
+        return if engines.found.is_empty() { without_environment(facts, engines) } else { Outcome::Pass };
     };
     let container_type = setting(environment, "container_type").unwrap_or_default();
     let Some(wanted) = wanted(facts) else {
@@ -75,6 +72,19 @@ fn present(facts: &Facts) -> Outcome {
     Outcome::Pass
 }
 
+/// Nothing waits for an engine yet, and it may be that nothing ever will.
+fn without_environment(facts: &Facts, engines: &Engines) -> Outcome {
+    if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+        return Outcome::Skipped("on Windows containers run in its Linux (see windows-wsl)".to_owned());
+    }
+    let finding = MISSING.found().evidence(looked_for(engines));
+    Outcome::Findings(vec![if has_machine_of_brainvisa(facts) {
+        finding.severity(Severity::Info).evidence(MACHINE_IS_THERE).advise(NOTHING_TO_DO)
+    } else {
+        advised(finding.severity(Severity::Warning), facts)
+    }])
+}
+
 fn looked_for(engines: &Engines) -> String {
     if engines.missing.is_empty() {
         "no engine was found".to_owned()
@@ -97,6 +107,8 @@ fn advised(finding: Finding, facts: &Facts) -> Finding {
         _ => {
             let from_epel = |release: &str| format!("sudo dnf install {release} && sudo dnf install apptainer");
             let finding = match distribution(facts) {
+                Some(("fedora", _)) if is_layered(facts) => finding
+                    .advise_command("Install it; it is there after a restart:", "sudo rpm-ostree install apptainer"),
                 Some(("fedora", _)) => finding.advise_command("Install it:", "sudo dnf install apptainer"),
                 Some(("rhel" | "centos" | "ol", Some(..=7))) => finding.advise(
                     "The packages for version 7 of this system are no longer maintained. Apptainer's project has an installer that \
@@ -128,7 +140,7 @@ fn advised(finding: Finding, facts: &Facts) -> Finding {
 mod tests {
     use super::super::tests::{engine, facts_alone, facts_for, healthy};
     use super::*;
-    use crate::facts::{Distribution, EngineKind, Machine, Session, Setuid};
+    use crate::facts::{Distribution, EngineKind, Machine, Session, Setuid, VirtualBox, VirtualMachine};
     use crate::image::tests::{findings, ids};
 
     fn without(missing: &[&str], mut engines: Engines) -> Engines {
@@ -144,6 +156,19 @@ mod tests {
         let mut inside = facts_for("singularity", none);
         inside.session = Some(Session { inside_container: Some("casa-distro".to_owned()), ..Session::default() });
         assert!(matches!(CHECK.judge(&inside), Outcome::Skipped(_)));
+    }
+
+    #[test]
+    fn who_works_in_a_virtual_machine_or_in_wsl_is_not_alarmed() {
+        let machine = |os: &str| Some(Machine { os: os.into(), ..Machine::default() });
+        let mut facts = facts_alone(without(&["apptainer", "singularity", "docker", "podman"], healthy(Vec::new())));
+        facts.machine = machine("windows");
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
+        facts.machine = machine("macos");
+        assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Warning);
+        let brainvisa = VirtualMachine { name: "brainvisa-5.3".into(), ..VirtualMachine::default() };
+        facts.virtualbox = Some(VirtualBox { machines: vec![brainvisa], ..VirtualBox::default() });
+        assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Info);
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn outside(facts: &Facts) -> Outcome {
         "apptainer" => (Severity::Warning, "a container of Apptainer or Singularity"),
         "docker" => (Severity::Info, "a container of Docker"),
         "podman" => (Severity::Info, "a container of Podman"),
+        "flatpak" => (Severity::Warning, "a sandbox of Flatpak"),
         other => (Severity::Info, other),
     };
     Outcome::Findings(vec![NESTED.found().severity(severity).evidence(format!("the marks of {what} are here")).advise(

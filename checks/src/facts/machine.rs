@@ -15,6 +15,8 @@ pub struct Machine {
     pub arch: String,
     /// The distribution, from os-release.
     pub distribution: Option<Distribution>,
+    /// Whether the system is one read-only image onto which packages are layered by rpm-ostree (Fedora Silverblue and its like).
+    pub ostree: bool,
     /// The name of the machine, as `uname -n` prints it.
     pub hostname: Option<String>,
     /// Version of the C library that this machine's programs run with, such as `2.36`; `None` also where there is no glibc.

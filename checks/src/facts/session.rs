@@ -36,7 +36,7 @@ pub struct Session {
     pub x2go: bool,
     /// The user who called sudo (`SUDO_USER`).
     pub sudo_user: Option<String>,
-    /// The container that casa-doctor itself runs in, as its markers name it (`casa-distro`, `apptainer`, `docker`, `podman`).
+    /// The container that casa-doctor itself runs in, as its markers name it (`casa-distro`, `apptainer`, `docker`, `podman`, `flatpak`).
     pub inside_container: Option<String>,
     /// Variables that bend rendering and are set (`LIBGL_*`, `__GLX_*`, `MESA_*`, …), with their values.
     pub graphics_variables: BTreeMap<String, String>,

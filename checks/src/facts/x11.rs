@@ -28,10 +28,11 @@ impl X11 {
     pub const SSH_DISPLAY_OFFSET: u16 = 10;
 
     /// Whether a TCP display of this machine is one that sshd forwards to another. sshd listens on TCP only: a display that has a
-    /// socket in the file system as well is a server's own, such as that of VNC.
+    /// socket in the file system as well is a server's own, such as that of VNC. In a session that came by ssh (`by_ssh`) it need not
+    /// be: servers mostly leave TCP alone, and sshd then takes the number of a server of somebody else.
     #[must_use]
-    pub fn is_made_by_ssh(&self, number: u16) -> bool {
-        number >= Self::SSH_DISPLAY_OFFSET && !self.local_displays.contains(&format!(":{number}"))
+    pub fn is_made_by_ssh(&self, number: u16, by_ssh: bool) -> bool {
+        number >= Self::SSH_DISPLAY_OFFSET && (by_ssh || !self.local_displays.contains(&format!(":{number}")))
     }
 }
 

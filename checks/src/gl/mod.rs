@@ -58,9 +58,10 @@ fn result<T>(run: Option<&ChildRun<T>>) -> Result<&T, Outcome> {
 /// Whether the display's screen is on another machine.
 pub(crate) fn is_elsewhere(facts: &Facts) -> bool {
     let Some(x11) = &facts.x11 else { return false };
+    let by_ssh = facts.session.as_ref().is_some_and(|session| session.ssh);
     x11.display.as_ref().is_some_and(|display| match display.reach {
         Reach::Remote => true,
-        Reach::Loopback => x11.is_made_by_ssh(display.number),
+        Reach::Loopback => x11.is_made_by_ssh(display.number, by_ssh),
         Reach::Local | Reach::Launchd => false,
     })
 }

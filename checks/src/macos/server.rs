@@ -4,6 +4,7 @@ use super::{container, is_connected, is_forwarded, open_command, xquartz};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{ConnectFailureKind as Kind, Connection, Facts, ProbeId, Xquartz, XquartzTcp};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::virtualbox::{MACHINE_IS_THERE, NOTHING_TO_DO, has_machine_of_brainvisa};
 
 pub(super) static CHECK: Check = Check {
     id: "xquartz-server",
@@ -56,7 +57,7 @@ fn run(facts: &Facts) -> Outcome {
             None if xquartz.running == Some(true) => {
                 Outcome::Unknown("an X server runs, and its application is in none of the usual places".to_owned())
             }
-            None => Outcome::Findings(vec![missing()]),
+            None => Outcome::Findings(vec![missing(facts)]),
         };
     }
     match xquartz.running {
@@ -69,10 +70,15 @@ fn run(facts: &Facts) -> Outcome {
     }
 }
 
-fn missing() -> Finding {
-    MISSING
+fn missing(facts: &Facts) -> Finding {
+    let finding = MISSING
         .found()
-        .evidence("there is no XQuartz.app in /Applications/Utilities or /Applications, and no /opt/X11/bin/Xquartz")
+        .evidence("there is no XQuartz.app in /Applications/Utilities or /Applications, and no /opt/X11/bin/Xquartz");
+    // Its windows are those of the virtual machine.
+    if container(facts).is_none() && has_machine_of_brainvisa(facts) {
+        return finding.severity(Severity::Info).evidence(MACHINE_IS_THERE).advise(NOTHING_TO_DO);
+    }
+    finding
         .advise_command("Install it, with Homebrew or from https://www.xquartz.org.", "brew install --cask xquartz")
         .advise("Then log out of macOS and in again: only then is DISPLAY set.")
         .advise("Also use the OpenGL mode \"software\" for 3D views, which asks no more than that of XQuartz.")
@@ -125,7 +131,7 @@ fn not_running(facts: &Facts, xquartz: &Xquartz) -> Finding {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::facts::{Reach, X11};
+    use crate::facts::{Reach, VirtualBox, VirtualMachine, X11};
     use crate::image::tests::findings;
 
     #[test]
@@ -136,6 +142,17 @@ mod tests {
         assert_eq!((found[0].kind.id, found[0].severity), ("xquartz-missing", Severity::Error));
         show(&mut facts, "localhost:10.0", Reach::Loopback);
         assert_eq!(CHECK.judge(&facts), Outcome::Pass, "a display that answers is enough, wherever it comes from");
+    }
+
+    #[test]
+    fn who_works_in_the_virtual_machine_needs_no_xquartz() {
+        let mut facts = alone(Xquartz { running: Some(false), ..Xquartz::default() });
+        facts.x11 = Some(X11::default());
+        let brainvisa = VirtualMachine { name: "BrainVISA 5.1".into(), ..VirtualMachine::default() };
+        facts.virtualbox = Some(VirtualBox { machines: vec![brainvisa], ..VirtualBox::default() });
+        assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Info);
+        facts.environment = with_environment("docker", Xquartz::default()).environment;
+        assert_eq!(findings(&CHECK, &facts)[0].severity, Severity::Error, "a container has no other display");
     }
 
     #[test]

@@ -31,7 +31,7 @@ static DEAD: FindingKind = FindingKind {
     code: "CD0402",
     severity: Severity::Warning,
     title: "SSH_AUTH_SOCK leads to an ssh agent that is gone",
-    why: "The variable names the socket of an agent that has ended: it is left from another login, another boot, or a terminal multiplexer that outlived its connection. casa_distro sets the variable in the container all the same, although there is no socket to hand on, so that ssh there reports an agent that cannot be reached.",
+    why: "The variable names the socket of an agent that has ended: it is left from another login, another boot, or a terminal multiplexer that outlived its connection, or a batch job took it along to another machine. casa_distro sets the variable in the container all the same, although there is no socket to hand on, so that ssh there reports an agent that cannot be reached.",
     cure: "Start a new agent, or take the settings of the living one; with keychain both is one command. An agent that came with an ssh login (ssh -A) comes again with a new login.",
     example: "Error connecting to agent: Connection refused",
     since: "0.1.0",
@@ -97,6 +97,9 @@ const HEARD: usize = 5;
 
 fn agent(facts: &Facts) -> Outcome {
     let Some(agent) = &facts.ssh_agent else { return Outcome::Unknown("nothing was recorded about the ssh agent".to_owned()) };
+    if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+        return Outcome::Skipped("on Windows containers get the agent of the Linux in which they run".to_owned());
+    }
     let socket = agent.socket.as_deref().unwrap_or(Path::new("")).display();
     let variable = format!("SSH_AUTH_SOCK is \"{socket}\"");
     let found = |kind: &'static FindingKind| kind.found().evidence(variable.as_str());
@@ -107,10 +110,8 @@ fn agent(facts: &Facts) -> Outcome {
             .advise("Or take keys that nobody needs out of the agent: ssh-add -d FILE."),
         AgentState::Listed { key_types } if !key_types.is_empty() => return Outcome::Pass,
         AgentState::Unset => start_one(UNSET.found().evidence("SSH_AUTH_SOCK is not set"), agent),
-        AgentState::Missing => start_one(reconnect(found(&DEAD).evidence(format!("{socket} does not exist")), facts), agent),
-        AgentState::Refused => {
-            start_one(reconnect(found(&DEAD).evidence("nobody listens there: the connection is refused"), facts), agent)
-        }
+        AgentState::Missing => dead(found(&DEAD).evidence(format!("{socket} does not exist")), facts, agent),
+        AgentState::Refused => dead(found(&DEAD).evidence("nobody listens there: the connection is refused"), facts, agent),
         AgentState::NotAnAgent { detail } => start_one(
             found(&DEAD)
                 .title("SSH_AUTH_SOCK leads to something that is not an ssh agent")
@@ -132,6 +133,16 @@ fn agent(facts: &Facts) -> Outcome {
         AgentState::Other { detail } => return Outcome::Unknown(format!("the ssh agent at {socket} could not be asked: {detail}")),
     };
     Outcome::Findings(vec![finding])
+}
+
+/// An agent that is gone, or one that was never here: a job has the variables of the login that started it, mostly on another machine.
+fn dead(finding: Finding, facts: &Facts, agent: &SshAgent) -> Finding {
+    let Some(job) = facts.gpu.as_ref().and_then(|gpu| gpu.job.as_ref()) else { return start_one(reconnect(finding, facts), agent) };
+    let finding = finding
+        .severity(Severity::Info)
+        .title("SSH_AUTH_SOCK names the ssh agent of the login from which this job was started")
+        .evidence(format!("this is a job of {}, which has the variables of that login", job.scheduler));
+    start_one(finding.advise("A job that uses no ssh needs no agent: nothing is wrong then."), agent)
 }
 
 /// Adds how to come by an agent that a new login, or the one that tmux is attached from, has already.
@@ -250,6 +261,27 @@ mod tests {
         assert!(advised(true, None)[0].text.contains("log in again with ssh -A"));
         assert!(advised(false, Some("tmux"))[0].command.as_deref().unwrap().starts_with("eval"));
         assert!(advised(false, None)[0].command.as_deref().unwrap().contains("ssh-agent"));
+    }
+
+    #[test]
+    fn the_agent_of_windows_is_none_of_a_container_s() {
+        let mut facts = facts(AgentState::Unset, &["id_rsa"], false);
+        facts.machine = Some(crate::facts::Machine { os: "windows".into(), ..Default::default() });
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
+    }
+
+    #[test]
+    fn a_job_has_the_variable_of_the_login_that_started_it() {
+        for state in [AgentState::Missing, AgentState::Refused] {
+            let mut facts = facts(state, &["id_rsa"], false);
+            facts.session = Some(crate::facts::Session { ssh: true, ..Default::default() });
+            let job = crate::facts::Job { scheduler: "Slurm".into(), gpus: None };
+            facts.gpu = Some(crate::facts::Gpu { job: Some(job), ..Default::default() });
+            let found = findings(&CHECK, &facts).remove(0);
+            assert_eq!((found.kind.id, found.severity), ("ssh-agent-dead", Severity::Info));
+            assert!(found.title.unwrap().contains("this job"), "{:?}", found.evidence);
+            assert!(!found.advice.iter().any(|advice| advice.text.contains("ssh -A")), "{:?}", found.advice);
+        }
     }
 
     #[test]

@@ -132,6 +132,10 @@ fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
     }
 }
 
+/// What is told to those who have a virtual machine of BrainVISA and lack what they would need without it.
+pub(crate) const MACHINE_IS_THERE: &str = "VirtualBox has a virtual machine that is named after BrainVISA";
+pub(crate) const NOTHING_TO_DO: &str = "Nothing has to be done if you work in that machine.";
+
 /// Whether there is a virtual machine whose name says that it is that of BrainVISA.
 pub(crate) fn has_machine_of_brainvisa(facts: &Facts) -> bool {
     facts.virtualbox.as_ref().is_some_and(|found| found.machines.iter().any(|machine| is_named_after_brainvisa(&machine.name)))

@@ -8,7 +8,7 @@ mod shared_memory;
 mod version;
 
 use crate::check::{Check, Outcome};
-use crate::facts::{Connection, DisplayLine, Environment, Facts, Reach, Wsl};
+use crate::facts::{Connection, DisplayLine, DisplayName, Environment, Facts, Reach, Wsl, X11};
 use crate::image::{environment, setting};
 
 pub use self::mesa::crashes as mesa_crashes;
@@ -48,6 +48,16 @@ pub(crate) fn is_display_of_windows(facts: &Facts) -> bool {
     is_first && facts.wsl.as_ref().is_some_and(|wsl| wsl.wslg)
 }
 
+/// Whether the display is that of an X server of Windows (VcXsrv, X410), which WSL reaches by TCP and has no cookie for.
+pub(crate) fn is_server_of_windows(facts: &Facts) -> bool {
+    let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
+    let is_windows = facts.machine.as_ref().is_some_and(|machine| machine.os == "windows");
+    let by_network = |display: &DisplayName| {
+        matches!(display.reach, Reach::Loopback | Reach::Remote) && display.number < X11::SSH_DISPLAY_OFFSET
+    };
+    is_windows || facts.wsl.is_some() && display.is_some_and(by_network)
+}
+
 /// A line of a start-up file as evidence.
 pub(crate) fn shown(line: &DisplayLine) -> String {
     format!("{}:{}: {}", line.path.display(), line.line, line.text)
@@ -60,9 +70,7 @@ mod testing {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::facts::{
-        ConnectFailure, ConnectFailureKind, DisplayName, Gpu, Machine, Reach, Session, WslDisplaySocket, WslSharedMemory, X11,
-    };
+    use crate::facts::{ConnectFailure, ConnectFailureKind, Gpu, Machine, Session, WslDisplaySocket, WslSharedMemory};
     use crate::image::tests::{answered, facts_with};
 
     /// WSL 2 as Windows 11 sets it up.
@@ -124,7 +132,7 @@ mod tests {
 
     use super::testing::*;
     use super::*;
-    use crate::facts::{ConnectFailureKind, ProbeEnd, ProbeId, ProbeRun, Reach, Session};
+    use crate::facts::{ConnectFailureKind, ProbeEnd, ProbeId, ProbeRun, Session};
     use crate::finding::Severity;
 
     #[test]

@@ -4,7 +4,7 @@ use super::{display::END, version};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId, Windows, WslDistribution, XquartzTcp};
 use crate::finding::{Finding, FindingKind, Severity};
-use crate::virtualbox::has_machine_of_brainvisa;
+use crate::virtualbox::{MACHINE_IS_THERE, NOTHING_TO_DO, has_machine_of_brainvisa};
 
 pub(super) static CHECK: Check = Check {
     id: "windows-wsl",
@@ -83,10 +83,7 @@ fn is_of_a_tool(name: &str) -> bool {
 fn missing(facts: &Facts, evidence: String) -> Finding {
     let finding = MISSING.found().evidence(evidence);
     if has_machine_of_brainvisa(facts) {
-        return finding
-            .severity(Severity::Info)
-            .evidence("VirtualBox has a virtual machine that is named after BrainVISA")
-            .advise("Nothing has to be done if you work in that machine.");
+        return finding.severity(Severity::Info).evidence(MACHINE_IS_THERE).advise(NOTHING_TO_DO);
     }
     finding
 }

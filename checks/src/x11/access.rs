@@ -39,8 +39,14 @@ fn run(facts: &Facts) -> Outcome {
     let Some(control) = server.access_control else {
         return Outcome::Unknown("the X server does not tell who may connect".to_owned());
     };
+    if !control && crate::windows::is_server_of_windows(facts) {
+        return Outcome::Findings(vec![for_wsl(facts, server)]);
+    }
     let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
-    let strangers = server.access_list.iter().filter(|entry| !is_meant(facts, entry));
+    // Under sudo the display is mostly that of the user who called it.
+    let caller = facts.session.as_ref().and_then(|session| session.sudo_user.as_deref());
+    let is_own = |entry: &String| is_user(facts, entry) || caller.is_some() && entry.strip_prefix(LOCAL_USER) == caller;
+    let strangers = server.access_list.iter().filter(|entry| !is_meant(facts, entry) && !is_own(entry));
     let entries: Vec<_> = strangers.filter_map(|entry| weigh(entry, me).map(|guest| (entry, guest))).collect();
     let finding = match entries.iter().map(|(_, guest)| guest.severity).max() {
         _ if !control => {
@@ -59,6 +65,22 @@ fn run(facts: &Facts) -> Outcome {
     })])
 }
 
+/// An X server of Windows must be started so for WSL, which has no cookie for it: to close it would shut out whoever asks.
+fn for_wsl(facts: &Facts, server: &XServer) -> Finding {
+    let finding = KIND
+        .found()
+        .severity(Severity::Info)
+        .title("The X server of Windows lets everybody in, which WSL needs, as it has no cookie")
+        .evidence(format!("{}: access control is disabled, programs can connect from anywhere", server.address))
+        .advise("Let the firewall of Windows admit nothing but the network of WSL to that X server.");
+    if facts.wsl.as_ref().is_some_and(|wsl| wsl.wslg) {
+        return finding
+            .evidence("/mnt/wslg is there: Windows has a display for Linux programs, at DISPLAY=:0")
+            .advise_command("Or use the display that Windows brings, which other machines do not reach.", "export DISPLAY=:0");
+    }
+    finding
+}
+
 /// Whether an entry is how the display is meant to work: WSLg has no cookies and lets in who is in this Linux, and on a Mac the
 /// containers come in as programs of the Mac.
 fn is_meant(facts: &Facts, entry: &str) -> bool {
@@ -68,10 +90,20 @@ fn is_meant(facts: &Facts, entry: &str) -> bool {
     }
 }
 
+/// What an entry for one user of this machine begins with.
+const LOCAL_USER: &str = "SI:localuser:";
+
+/// Whether an entry is this user's own, by name or as `#` and a number (X.Org, os/access.c).
+fn is_user(facts: &Facts, entry: &str) -> bool {
+    let (Some(session), Some(named)) = (&facts.session, entry.strip_prefix(LOCAL_USER)) else { return false };
+    let number = named.strip_prefix('#').and_then(|number| number.parse().ok());
+    session.user.as_deref() == Some(named) || number.is_some() && session.uid == number
+}
+
 /// Who came in without a cookie may have come by the very entry that is to be removed, and would be shut out with the others.
 fn keep_yourself_in(facts: &Facts, server: &XServer, finding: Finding) -> Finding {
     let me = facts.session.as_ref().and_then(|session| session.user.as_deref());
-    let has_entry = me.is_some_and(|me| server.access_list.iter().any(|entry| entry.strip_prefix("SI:localuser:") == Some(me)));
+    let has_entry = server.access_list.iter().any(|entry| is_user(facts, entry));
     if server.cookie_from.is_some() || has_entry {
         return finding;
     }
@@ -94,15 +126,15 @@ struct Guest {
     severity: Severity,
 }
 
-/// What an entry of the access list means; `None` for the user's own, and for root, who can do everything anyway.
+/// What an entry of the access list means; `None` for root, who can do everything anyway.
 ///
 /// A whole machine may be any of its users, over a network without encryption, so it weighs more than the users of this one.
 fn weigh(entry: &str, me: Option<&str>) -> Option<Guest> {
     let guest = |who: String, severity| Some(Guest { who, severity });
     let upper = entry.to_ascii_uppercase();
-    if let Some(name) = entry.strip_prefix("SI:localuser:") {
+    if let Some(name) = entry.strip_prefix(LOCAL_USER) {
         // Without knowing our own name every user might be us.
-        return if Some(name) == me || me.is_none() || name == "root" {
+        return if me.is_none() || matches!(name, "root" | "#0") {
             None
         } else {
             guest(format!("the user {name}"), Severity::Info)
@@ -142,7 +174,7 @@ fn title(entries: &[(&String, Guest)]) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{connected, facts, only_finding, told, xorg};
+    use super::super::testing::{connected, display, facts, only_finding, told, xorg};
     use super::*;
     use crate::facts::{Machine, Wsl, X11};
     use crate::image::tests::facts_with;
@@ -156,9 +188,17 @@ mod tests {
 
     #[test]
     fn only_the_user_and_root_is_healthy() {
-        for list in [&[][..], &["SI:localuser:anna"], &["SI:localuser:root", "SI:localuser:anna"]] {
+        for list in [&[][..], &["SI:localuser:anna"], &["SI:localuser:root", "SI:localuser:anna"], &["SI:localuser:#1000"]] {
             assert_eq!(CHECK.judge(&with(Some(true), list)), Outcome::Pass, "{list:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_told_to_shut_out_the_user_who_called_sudo() {
+        let mut facts = with(Some(true), &["SI:localuser:anna"]);
+        let session = facts.session.as_mut().unwrap();
+        (session.user, session.sudo_user) = (Some("root".into()), Some("anna".into()));
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
     }
 
     #[test]
@@ -175,6 +215,7 @@ mod tests {
         for (entry, expected) in [
             ("LOCAL:", Severity::Info),
             ("SI:localuser:bob", Severity::Info),
+            ("SI:localuser:#1001", Severity::Info),
             ("SI:localgroup:lab", Severity::Info),
             ("INET:127.0.0.1", Severity::Info),
             ("INET:10.0.0.7", Severity::Warning),
@@ -183,7 +224,7 @@ mod tests {
         ] {
             let finding = only_finding(&CHECK, &with(Some(true), &[entry]));
             assert_eq!(finding.severity, expected, "{entry}");
-            assert!(told(&finding).contains(&format!("xhost -{entry}")), "{}", told(&finding));
+            assert!(told(&finding).contains(&format!("-{entry}")), "{}", told(&finding));
         }
         let both = only_finding(&CHECK, &with(Some(true), &["LOCAL:", "INET:10.0.0.7"]));
         assert_eq!(both.severity, Severity::Warning, "the worst counts");
@@ -223,6 +264,19 @@ mod tests {
         assert_eq!(CHECK.judge(&mac), Outcome::Pass);
         mac.x11 = Some(connected(XServer { access_list: vec!["INET:10.0.0.7".to_owned()], ..xorg() }));
         assert_eq!(only_finding(&CHECK, &mac).severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_server_of_windows_is_not_closed_to_wsl() {
+        let mut facts = with(Some(false), &[]);
+        facts.x11.as_mut().unwrap().display = display("172.24.0.1:0", 0, Reach::Remote);
+        facts.wsl = Some(Wsl { version: 2, wslg: true, ..Wsl::default() });
+        let finding = only_finding(&CHECK, &facts);
+        assert_eq!(finding.severity, Severity::Info);
+        let words = told(&finding);
+        assert!(!words.contains("xhost") && words.contains("firewall") && words.contains("DISPLAY=:0"), "{words}");
+        facts.x11.as_mut().unwrap().display = display("localhost:10.0", 10, Reach::Loopback);
+        assert_eq!(only_finding(&CHECK, &facts).severity, Severity::Warning, "ssh made it");
     }
 
     #[test]

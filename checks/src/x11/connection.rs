@@ -26,10 +26,14 @@ pub(super) static CHECK: Check = Check {
 
 fn run(facts: &Facts) -> Outcome {
     let Some(x11) = &facts.x11 else { return Outcome::Unknown("nothing was recorded about the X server".to_owned()) };
-    if !matches!(x11.connection, Connection::Connected(_))
-        && let Some(reason) = crate::macos::explains(facts).or_else(|| crate::windows::explains(facts))
-    {
-        return Outcome::Skipped(reason.to_owned());
+    if !matches!(x11.connection, Connection::Connected(_)) {
+        // DISPLAY is set there for programs that log in to other machines, whether their server runs now or not.
+        if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+            return Outcome::Skipped("on Windows the display is set inside of WSL or of the virtual machine".to_owned());
+        }
+        if let Some(reason) = crate::macos::explains(facts).or_else(|| crate::windows::explains(facts)) {
+            return Outcome::Skipped(reason.to_owned());
+        }
     }
     match &x11.connection {
         Connection::NoDisplay => no_display::judge(facts, x11),
@@ -178,6 +182,17 @@ mod tests {
         assert_eq!(only_finding(&CHECK, &facts).kind.id, "x11-unreachable");
         facts.session.as_mut().unwrap().ssh = true;
         assert_eq!(only_finding(&CHECK, &facts).kind.id, "x11-forwarding-dead");
+    }
+
+    #[test]
+    fn windows_has_no_display_of_its_own_and_needs_none() {
+        for x11 in
+            [X11::default(), failed("localhost:0", 0, Reach::Loopback, Kind::Refused, "Connection refused", "localhost:6000")]
+        {
+            let mut facts = facts(x11);
+            facts.machine.as_mut().unwrap().os = "windows".into();
+            assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
+        }
     }
 
     #[test]

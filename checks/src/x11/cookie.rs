@@ -35,6 +35,9 @@ pub(super) static REJECTED: FindingKind = FindingKind {
     since: "0.1.0",
 };
 
+/// What the silence of sshd's end of a forwarded display means, when a cookie was sent.
+const OF_AN_EARLIER_LOGIN: &str = "ssh does not accept the cookie of the forwarded display: it is that of an earlier login";
+
 /// The finding for a server that refused us, whatever cookie was tried.
 pub(super) fn judge(sight: Sight<'_>) -> Finding {
     if sight.is_refused_at_the_far_end() {
@@ -42,9 +45,7 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
     }
     let rejected = sight.failure.kind == Kind::CookieRejected || sight.failure.cookie_sent;
     let finding = match (rejected, sight.is_forwarded()) {
-        (true, true) => {
-            REJECTED.found().title("ssh does not accept the cookie of the forwarded display: it is that of an earlier login")
-        }
+        (true, true) => REJECTED.found().title(OF_AN_EARLIER_LOGIN),
         (true, false) => REJECTED.found(),
         (false, true) => MISSING.found().title("ssh asks for the cookie of the forwarded display, and programs find none"),
         (false, false) => missing(sight.cookie_file()),
@@ -70,14 +71,19 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
 
 /// The finding for a server that let us in with a cookie that programs do not find.
 pub(super) fn of_programs(facts: &Facts, x11: &X11, server: &XServer) -> Option<Finding> {
+    // A server of this machine that closes without a word starts afresh, and refused nobody: what programs send was accepted in the end.
+    // sshd's end of a forwarded display says no more to a wrong cookie.
+    let by_tcp = x11.display.as_ref().is_some_and(|display| display.reach == Reach::Loopback);
+    let is_refusal = |kind| is_refusal(kind) || by_tcp && kind == Kind::ClosedDuringHandshake;
     let refused = x11.attempts.iter().find(|attempt| attempt.failure.is_some_and(is_refusal))?;
-    // A server that started afresh in between refused nobody: what programs send was accepted in the end.
     let program_file = x11.cookies.first();
     let sent_first = refused.cookie_from.as_ref();
     let under_old_name =
         program_file.is_some_and(|file| matches!(file.state, CookieState::Entries { matching: 0, other_host: 1.., .. }));
     let place = server.cookie_from.as_ref()?;
+    let silent = refused.failure == Some(Kind::ClosedDuringHandshake);
     let finding = match sent_first {
+        Some(_) if silent => REJECTED.found().title(OF_AN_EARLIER_LOGIN),
         Some(_) => REJECTED.found(),
         None => missing(program_file),
     };
@@ -100,6 +106,10 @@ pub(super) fn of_programs(facts: &Facts, x11: &X11, server: &XServer) -> Option<
     );
     Some(if tmux {
         finding.advise("tmux and screen keep XAUTHORITY of their beginning: start a new session of them after a new login.")
+    } else if silent {
+        finding.advise(
+            "If XAUTHORITY is set in a start-up file of the shell, remove that line; casa-doctor run hands the right cookie to the container.",
+        )
     } else {
         finding.advise("A new terminal on the desktop knows it by itself; casa-doctor run hands it to the container.")
     })
@@ -122,9 +132,16 @@ fn is_refusal(kind: Kind) -> bool {
 }
 
 fn refusal_words(attempt: &Attempt) -> String {
-    match &attempt.cookie_from {
-        Some(path) => format!("{}: the server rejects the cookie from {}", attempt.address, path.display()),
-        None => format!("{}: the server asks for a cookie", attempt.address),
+    let address = &attempt.address;
+    match (&attempt.cookie_from, attempt.failure) {
+        (Some(path), Some(Kind::ClosedDuringHandshake)) => {
+            format!("{address}: it closes the connection without a word, at the cookie from {}", path.display())
+        }
+        (None, Some(Kind::ClosedDuringHandshake)) => {
+            format!("{address}: it closes the connection without a word to those who have no cookie")
+        }
+        (Some(path), _) => format!("{address}: the server rejects the cookie from {}", path.display()),
+        (None, _) => format!("{address}: the server asks for a cookie"),
     }
 }
 
@@ -318,6 +335,26 @@ mod tests {
         facts.session.as_mut().unwrap().sudo_user = None;
         facts.x11.as_mut().unwrap().local_displays = vec![":10".into()];
         assert!(!told(&only_finding(&CHECK, &facts)).contains("your own end"));
+    }
+
+    #[test]
+    fn the_silence_of_a_forwarded_display_that_another_cookie_opens_is_a_refusal() {
+        let through_ssh = |first: CookieFile, sent: bool| {
+            let home = file("/home/anna/.Xauthority", "~/.Xauthority", entries(1, 0), Some(true));
+            let mut facts = let_in(first, sent, home);
+            let x11 = facts.x11.as_mut().unwrap();
+            x11.display = display("localhost:10.0", 10, Reach::Loopback);
+            x11.attempts[0].failure = Some(Kind::ClosedDuringHandshake);
+            only_finding(&CHECK, &facts)
+        };
+        let gone = through_ssh(file("/run/user/1000/gdm/Xauthority", "XAUTHORITY", CookieState::Missing, None), false);
+        assert_eq!(gone.kind.id, "x11-cookie-missing");
+        let words = told(&gone);
+        assert!(words.contains("without a word") && words.contains("export XAUTHORITY=/home/anna/.Xauthority"), "{words}");
+        assert!(!words.contains("on the desktop"), "{words}");
+        let stale = through_ssh(file("/tmp/old", "XAUTHORITY", entries(1, 0), Some(false)), true);
+        assert_eq!(stale.kind.id, "x11-cookie-rejected");
+        assert!(told(&stale).contains("earlier login"), "{}", told(&stale));
     }
 
     #[test]

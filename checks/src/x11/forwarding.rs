@@ -1,5 +1,6 @@
 //! A display that ssh forwarded and that leads nowhere any more.
 
+use super::no_display;
 use super::sight::Sight;
 use crate::facts::ConnectFailureKind as Kind;
 use crate::finding::{Finding, FindingKind, Severity};
@@ -10,12 +11,16 @@ pub(super) static KIND: FindingKind = FindingKind {
     code: "CD0108",
     severity: Severity::Error,
     title: "The forwarded display leads nowhere: the ssh login that made it has ended",
-    why: "A display such as localhost:10.0 is made by ssh and lives as long as the login that made it. tmux, screen and jobs keep \
-          its name after that, and programs then cannot open a window.",
-    cure: "Log in again with ssh -Y, and in tmux or screen take over the new DISPLAY.",
+    why: "A display such as localhost:10.0 is made by ssh and lives as long as the login that made it, on the machine that was \
+          logged in to. tmux and screen keep its name after that, jobs take it along to machines where it means nothing, and \
+          programs then cannot open a window.",
+    cure: "Log in again with ssh -Y, and in tmux or screen take over the new DISPLAY. Ask the batch scheduler for an interactive job with X.",
     example: "cannot connect to X server localhost:18.0",
     since: "0.1.0",
 };
+
+/// What a forwarded display is in a job, where nothing answers behind it.
+const OF_THE_JOBS_LOGIN: &str = "The forwarded display leads nowhere: it is that of the login from which this job was started";
 
 pub(super) fn judge(sight: Sight<'_>) -> Finding {
     let finding = match sight.failure.kind {
@@ -25,6 +30,11 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
         _ => KIND.found(),
     };
     let mut finding = sight.tell(finding);
+    let job = sight.facts.gpu.as_ref().and_then(|gpu| gpu.job.as_ref());
+    if let Some(job) = job.filter(|_| sight.failure.kind != Kind::Reset) {
+        // The scheduler hands the variables of the login on, mostly to another machine; and most jobs need no display.
+        return no_display::without_windows(no_display::of_job(finding.title(OF_THE_JOBS_LOGIN), job));
+    }
     if sight.failure.kind == Kind::Reset {
         finding = finding
             .evidence("sshd still listens for this display, and cuts every connection")
@@ -55,7 +65,8 @@ pub(super) fn judge(sight: Sight<'_>) -> Finding {
 mod tests {
     use super::super::connection::CHECK;
     use super::super::testing::{display, facts, only_finding, told};
-    use crate::facts::{ConnectFailure, ConnectFailureKind as Kind, Connection, Reach, X11};
+    use crate::facts::{ConnectFailure, ConnectFailureKind as Kind, Connection, Gpu, Job, Reach, X11};
+    use crate::finding::Severity;
 
     /// A display of this machine by TCP, where nobody listens.
     fn refused(number: u16) -> X11 {
@@ -79,6 +90,24 @@ mod tests {
         let finding = only_finding(&CHECK, &facts(x11));
         assert_eq!(finding.kind.id, "x11-unreachable");
         assert!(told(&finding).contains("export DISPLAY=:70"));
+    }
+
+    #[test]
+    fn a_number_that_a_server_of_somebody_else_has_too_may_be_of_ssh() {
+        let mut facts = facts(X11 { local_displays: vec![":1".into(), ":10".into()], ..refused(10) });
+        facts.session.as_mut().unwrap().ssh = true;
+        assert_eq!(only_finding(&CHECK, &facts).kind.id, "x11-forwarding-dead");
+    }
+
+    #[test]
+    fn a_job_has_the_display_of_the_login_from_which_it_was_started() {
+        let mut facts = facts(refused(12));
+        facts.session.as_mut().unwrap().ssh = true;
+        facts.gpu = Some(Gpu { job: Some(Job { scheduler: "Slurm".into(), gpus: None }), ..Gpu::default() });
+        let finding = only_finding(&CHECK, &facts);
+        assert_eq!((finding.kind.id, finding.severity), ("x11-forwarding-dead", Severity::Warning));
+        let words = told(&finding);
+        assert!(words.contains("srun --x11") && !words.contains("has ended"), "{words}");
     }
 
     #[test]

@@ -24,9 +24,6 @@ pub(super) static KIND: FindingKind = FindingKind {
 /// The reasons a session may have for not having a display, the most telling first.
 pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
     let os = facts.machine.as_ref().map_or("", |machine| machine.os.as_str());
-    if os == "windows" {
-        return Outcome::Skipped("on Windows the display is set inside of WSL or of the virtual machine".to_owned());
-    }
     let Some(session) = &facts.session else { return Outcome::of(vec![KIND.found().evidence("DISPLAY is not set")]) };
     let mut finding = KIND.found().evidence("DISPLAY is not set");
     if let Some(multiplexer) = &session.multiplexer {
@@ -54,7 +51,12 @@ pub(super) fn judge(facts: &Facts, x11: &X11) -> Outcome {
         Some(job) => of_job(finding, job),
         None => of_session(facts, x11, session, os, finding),
     };
-    Outcome::of(vec![finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")])
+    Outcome::of(vec![without_windows(finding)])
+}
+
+/// Adds how to do without a display.
+pub(super) fn without_windows(finding: Finding) -> Finding {
+    finding.advise_command("If no window is wanted, launch without one.", "casa-doctor run --no-gui -- COMMAND")
 }
 
 fn of_session(facts: &Facts, x11: &X11, session: &Session, os: &str, finding: Finding) -> Finding {
@@ -71,8 +73,10 @@ fn of_session(facts: &Facts, x11: &X11, session: &Session, os: &str, finding: Fi
         () if facts.wsl.as_ref().is_some_and(|wsl| wsl.version == 1) => finding
             .evidence("version 1 of WSL has no display of its own (see wsl-version-1)")
             .advise("Convert this Linux to version 2 of WSL, which has a display (see wsl-version-1)."),
-        () if session.wayland_display.is_some() => of_wayland(finding, session.wayland_display.as_deref().unwrap_or_default()),
-        () => of_others(finding, x11),
+        () => match session.wayland_display.as_deref() {
+            Some(wayland) => of_wayland(finding, x11, wayland),
+            None => of_others(finding, x11),
+        },
     }
 }
 
@@ -87,7 +91,7 @@ fn of_ssh(finding: Finding) -> Finding {
 }
 
 /// In a job nothing forwards a display unless the scheduler is asked to; and most jobs need none.
-fn of_job(finding: Finding, job: &Job) -> Finding {
+pub(super) fn of_job(finding: Finding, job: &Job) -> Finding {
     let finding = finding.severity(Severity::Warning).evidence(format!("this is a job of {}", job.scheduler));
     let ask = "For windows, log in to the node from which jobs are started with ssh -Y, and ask there for an interactive job with X. \
                That works where the site has set it up.";
@@ -104,10 +108,14 @@ fn of_job(finding: Finding, job: &Job) -> Finding {
     finding.advise_command("For pictures without a window, give the program a virtual display.", "xvfb-run -a COMMAND")
 }
 
-fn of_wayland(finding: Finding, wayland: &str) -> Finding {
-    finding
-        .evidence(format!("WAYLAND_DISPLAY={wayland}: the desktop is a Wayland one that started no X server"))
-        .advise("Install Xwayland (package xwayland, or xorg-x11-server-Xwayland), then log out and in again.")
+fn of_wayland(finding: Finding, x11: &X11, wayland: &str) -> Finding {
+    const INSTALL: &str = "Install Xwayland (package xwayland, or xorg-x11-server-Xwayland), then log out and in again.";
+    if x11.local_displays.is_empty() {
+        let told = format!("WAYLAND_DISPLAY={wayland}: the desktop is a Wayland one that started no X server");
+        return finding.evidence(told).advise(INSTALL);
+    }
+    // It may have an X server whose name this shell was not told.
+    of_others(finding.evidence(format!("WAYLAND_DISPLAY={wayland}: the desktop is a Wayland one")), x11).advise(INSTALL)
 }
 
 fn of_others(finding: Finding, x11: &X11) -> Finding {
@@ -148,6 +156,9 @@ mod tests {
     fn the_advice_follows_the_session() {
         assert!(words(|session| session.ssh = true, X11::default()).contains("ssh -Y"));
         assert!(words(|session| session.wayland_display = Some("wayland-0".into()), X11::default()).contains("Xwayland"));
+        let with_server = X11 { local_displays: vec![":0".into()], ..X11::default() };
+        let told = words(|session| session.wayland_display = Some("wayland-0".into()), with_server);
+        assert!(told.contains("export DISPLAY=:0") && !told.contains("started no X server"), "{told}");
         assert!(words(|session| session.multiplexer = Some("tmux".into()), X11::default()).contains("tmux show-environment"));
         assert!(words(|session| session.sudo_user = Some("anna".into()), X11::default()).contains("without sudo"));
         let plain = words(|_| {}, X11::default());
@@ -184,12 +195,5 @@ mod tests {
         let mut old = facts(X11::default());
         old.wsl = Some(Wsl { version: 1, ..Wsl::default() });
         assert!(words_of(&old).contains("wsl-version-1") && !words_of(&old).contains("xvfb-run"));
-    }
-
-    #[test]
-    fn windows_has_no_display_and_needs_none() {
-        let mut facts = facts(X11::default());
-        facts.machine.as_mut().unwrap().os = "windows".into();
-        assert!(matches!(judge(&facts, &X11::default()), Outcome::Skipped(_)));
     }
 }

@@ -39,7 +39,7 @@ impl<'a> Sight<'a> {
     pub(super) fn is_forwarded(&self) -> bool {
         let by_ssh = self.session().is_some_and(|session| session.ssh);
         match self.reach() {
-            Reach::Loopback => self.x11.is_made_by_ssh(self.number()),
+            Reach::Loopback => self.x11.is_made_by_ssh(self.number(), by_ssh),
             // What the sockets of this machine tell is no matter for a display of another one.
             Reach::Remote => by_ssh && self.number() >= X11::SSH_DISPLAY_OFFSET,
             Reach::Local | Reach::Launchd => false,

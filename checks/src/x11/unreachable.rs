@@ -28,7 +28,7 @@ pub(super) fn malformed(facts: &Facts, reason: &str) -> Finding {
         .evidence(format!("{shown}: {reason}"))
         .advise_command(
             "Find who sets it: it is often a line in a start-up file of the shell.",
-            "grep -n DISPLAY ~/.profile ~/.bash* ~/.zsh*",
+            "grep -ns DISPLAY ~/.profile ~/.bash_profile ~/.bashrc ~/.zshenv ~/.zprofile ~/.zshrc",
         )
         .then("Remove that line and open a new terminal: the desktop and ssh set the right value by themselves.")
 }
@@ -73,11 +73,11 @@ fn advise(sight: Sight<'_>, finding: Finding) -> Finding {
             .advise(format!("If {host} is the machine that you sit at, do not point DISPLAY to it: log in from there with ssh -Y."))
             .advise("Otherwise the X server there must be running and listen on TCP (the option -listen tcp)."),
         Kind::PermissionDenied => finding
-            .advise_command("See who may use the socket; everybody should be able to.", "ls -ld /tmp/.X11-unix /tmp/.X11-unix/*")
+            .advise_command("See who may use the socket; everybody should be able to.", "ls -la /tmp/.X11-unix")
             .advise("In a container or a confined session, the directory /tmp/.X11-unix must be handed in."),
         Kind::Unresolvable => finding
             .advise("Correct the name in DISPLAY, or log in with ssh -Y, which needs no name.")
-            .advise_command("See whether the name is known.", format!("getent hosts {}", shell_word(host))),
+            .advise_command("See whether the name is known.", format!("{} {}", look_up(sight.facts), shell_word(host))),
         Kind::NetworkUnreachable => finding.advise(
             "See whether the network (or the VPN) is up; in a container with a network of its own, the machine's displays are out of reach.",
         ),
@@ -97,6 +97,12 @@ fn advise(sight: Sight<'_>, finding: Finding) -> Finding {
         ),
         _ => finding.advise("Log out of the desktop and in again, or start the X server anew."),
     }
+}
+
+/// What asks this system for the address of a name.
+fn look_up(facts: &Facts) -> &'static str {
+    let is_mac = facts.machine.as_ref().is_some_and(|machine| machine.os == "macos");
+    if is_mac { "dscacheutil -q host -a name" } else { "getent hosts" }
 }
 
 /// A display on this machine whose server is not there.

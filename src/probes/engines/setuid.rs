@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use casa_doctor_checks::facts::{EngineKind, Setuid};
 
-use crate::host::{Command, Host};
+use crate::host::{Access, Command, Host};
 
 /// The bit that lets a program run as its owner.
 const SETUID: u32 = 0o4000;
-/// The bit that lets everybody run it.
-const EXECUTABLE: u32 = 0o001;
 
 /// The folder in which an engine keeps its starters and helpers, `None` when it is not where any known package puts it.
 pub(super) fn libexec(host: &dyn Host, kind: EngineKind, program: &Path, limit: Duration) -> Option<PathBuf> {
@@ -49,8 +47,9 @@ pub(super) fn state(host: &dyn Host, kind: EngineKind, program: &Path, bin: &Pat
     if metadata.mode & SETUID == 0 {
         return lost(format!("has mode {:04o}, without the setuid bit", metadata.mode));
     }
-    if metadata.mode & EXECUTABLE == 0 && host.identity().uid != Some(0) {
-        return lost(format!("has mode {:04o}, so that not everybody may run it", metadata.mode));
+    // Sites admit a group alone (mode 4750), which this user may be in.
+    if host.identity().uid != Some(0) && host.access(&starter, Access::Execute).is_err() {
+        return lost(format!("has mode {:04o}, so that this user may not run it", metadata.mode));
     }
     if let Some(mount) = nosuid_mount(host, &starter) {
         return lost(format!("is on {}, which is mounted with \"nosuid\"", mount.display()));
@@ -129,6 +128,9 @@ mod tests {
     fn described_starters() {
         assert_eq!(state_of(&installed(0o4755, 0)), Setuid::Works);
         assert!(reason(&installed(0o755, 0)).contains("mode 0755"));
+        // The engine may be for a group of its own. Access to a described file is that of its owner.
+        assert_eq!(state_of(&installed(0o4750, 0)), Setuid::Works);
+        assert!(reason(&installed(0o4650, 0)).contains("this user may not run it"));
         assert!(reason(&installed(0o4755, 65534)).contains("user 65534"));
         let nosuid = installed(0o4755, 0).file(
             "/proc/self/mountinfo",

@@ -50,6 +50,7 @@ fn linux(host: &dyn Host, machine: &mut Machine) {
     if machine.distribution.is_none() {
         unknown.insert("distribution".to_owned(), "neither /etc/os-release nor /usr/lib/os-release can be read".to_owned());
     }
+    machine.ostree = host.exists(Path::new("/run/ostree-booted")) == Some(true);
     unknown.insert(GLIBC.to_owned(), "it was not looked at".to_owned());
     machine.memory_bytes = memory(host);
     if machine.memory_bytes.is_none() {

@@ -44,6 +44,10 @@ pub(super) fn ask(host: &dyn Host, socket: &Path, limit: Duration) -> AgentState
     match protocol::list(&mut *stream) {
         Ok(Answer::Keys(key_types)) => AgentState::Listed { key_types },
         Ok(Answer::Failure) => AgentState::Failure,
+        // To its own user an agent does not do that. What stands between may: a relay to Windows, the near end of a forwarded agent.
+        Ok(Answer::Closed) if !is_anothers(host, socket) => {
+            AgentState::Other { detail: "it closed the connection without an answer".to_owned() }
+        }
         Ok(Answer::Closed) => AgentState::Closed,
         Ok(Answer::Foreign(detail)) => AgentState::NotAnAgent { detail },
         Err(error) => match error.kind() {
@@ -102,7 +106,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::host::RecordedHost;
+    use crate::host::{Peer, RecordedHost};
 
     fn probe_of(host: RecordedHost) -> SshAgent {
         probe(&Context { host: Arc::new(host), limit: PATIENCE })
@@ -120,6 +124,15 @@ mod tests {
             .file("/home/anna/.ssh/config", "")
             .directory("/home/anna/.ssh/id_rsa");
         assert_eq!(probe_of(host).key_files, ["cluster", "id_ed25519"]);
+    }
+
+    #[test]
+    fn an_agent_that_closes_on_another_user_is_told_from_a_broken_relay() {
+        let socket = "/tmp/ssh-x/agent.1";
+        let host = || RecordedHost::new().peer(Address::Unix(socket.into()), Peer::Answers(Vec::new()));
+        let state = |host: RecordedHost| ask(&host, Path::new(socket), PATIENCE);
+        assert!(matches!(state(host()), AgentState::Other { .. }));
+        assert_eq!(state(host().owner(socket, 1001)), AgentState::Closed);
     }
 
     #[test]
@@ -285,7 +298,8 @@ mod tests {
                 thread.join().unwrap();
                 match name {
                     "http" => assert!(matches!(state, AgentState::NotAnAgent { .. }), "{state:?}"),
-                    "closes" => assert_eq!(state, AgentState::Closed),
+                    // Its owner is this user, whom an agent would serve.
+                    "closes" => assert!(matches!(state, AgentState::Other { .. }), "{state:?}"),
                     _ => assert_eq!(state, AgentState::Failure),
                 }
             }

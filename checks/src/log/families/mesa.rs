@@ -52,7 +52,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "mesa-stdcxx",
         case: 47,
-        finding: Some("env-leftover"),
+        finding: Some("gl-no-context"),
         fatal: true,
         matcher: Texts::Any(&[
             "GLIBCXX_{version}' not found (required by {library})",

@@ -248,9 +248,9 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "gl-libxext",
         matcher: Texts::Any(&["libXext.so.6: cannot open shared object file"]),
-        cause: "The NVIDIA libraries need libXext, which the image lacks.",
+        cause: "A program or a library needs libXext, which is not there. In an image that lacks it, those of the NVIDIA driver cannot be used either.",
         cure: "Use an image that has libXext (package libxext6).",
-        confirm: "libXext.so.6 is not in the image.",
+        confirm: "libXext.so.6 is not where the program runs. What stands before it in the message is what needs it.",
         ..Pattern::BLANK
     },
 ];

@@ -178,7 +178,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "keychain-unwritable",
-        finding: Some("home-unwritable"),
         severity: Severity::Warning,
         matcher: Texts::Any(&["cannot create {directory*}-lockf.{pid}: Permission denied"]),
         cause: "keychain cannot write its directory, so no agent is kept.",

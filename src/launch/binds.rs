@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use casa_doctor_checks::facts::place_of_mount;
+
 use super::dialect;
 use super::engine::Chosen;
 use super::settings::Settings;
@@ -12,12 +14,14 @@ use crate::host::{FileKind, Host};
 pub(crate) const STANDARD: [&str; 8] = ["/home", "/mnt", "/media", "/srv", "/neurospin", "/drf", "/i2bm", "/nfs"];
 
 /// Something of the host that is mounted in the container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Bind {
     /// Path on the host; `None` for the cookie, whose file is made when the container is started.
     pub(super) source: Option<PathBuf>,
     /// Path in the container.
     pub(super) container: PathBuf,
+    /// Whether it is for reading only.
+    pub(super) read_only: bool,
 }
 
 /// Mounts in order, one for each place in the container.
@@ -30,10 +34,13 @@ pub(super) struct Binds {
 impl Binds {
     /// Mounts something; what is mounted there already is replaced in its place, as in the dictionary that casa_distro works on.
     pub(super) fn set(&mut self, source: Option<PathBuf>, container: &Path) {
-        let container = normalized(container);
-        match self.list.iter_mut().find(|bind| bind.container == container) {
-            Some(bind) => bind.source = source,
-            None => self.list.push(Bind { source, container }),
+        self.put(Bind { source, container: normalized(container), read_only: false });
+    }
+
+    fn put(&mut self, new: Bind) {
+        match self.list.iter_mut().find(|bind| bind.container == new.container) {
+            Some(bind) => *bind = new,
+            None => self.list.push(new),
         }
     }
 
@@ -41,7 +48,7 @@ impl Binds {
     pub(super) fn set_default(&mut self, path: &Path) {
         let container = normalized(path);
         if !self.is_taken(&container) {
-            self.list.push(Bind { source: Some(container.clone()), container });
+            self.list.push(Bind { source: Some(container.clone()), container, read_only: false });
         }
     }
 
@@ -90,9 +97,10 @@ pub(super) fn configured(host: &dyn Host, settings: &Settings, engine: &Chosen, 
             ));
             continue;
         }
-        let (source, place) = (PathBuf::from(source.text), PathBuf::from(place.text));
-        match usable(host, &source, &place, engine) {
-            Ok(()) => binds.set(Some(source), &place),
+        let (place, read_only) = place_of_mount(&place.text);
+        let (source, place) = (PathBuf::from(source.text), Path::new(place));
+        match usable(host, &source, place, engine) {
+            Ok(()) => binds.put(Bind { source: Some(source), container: normalized(place), read_only }),
             Err(reason) => {
                 warnings.push(format!("the mount of {} at {} is left out: {reason}", source.display(), place.display()));
             }
@@ -178,12 +186,22 @@ mod tests {
         let mut warnings = Vec::new();
         let old = engine(Some((3, 8, 7)));
         let list = configured(&host, &settings(&mounts), &old, &mut warnings).into_list();
-        assert_eq!(list, [Bind { source: Some("/data".into()), container: "/data".into() }]);
+        assert_eq!(list, [Bind { source: Some("/data".into()), container: "/data".into(), read_only: false }]);
         assert_eq!(warnings.len(), 5, "{warnings:#?}");
         assert!(warnings[1].contains("NOPE"), "{}", warnings[1]);
         let mut warnings = Vec::new();
         configured(&host, &settings(&mounts), &engine(Some((3, 9, 0))), &mut warnings);
         assert_eq!(warnings.len(), 4, "with --mount the colon is no trouble: {warnings:#?}");
+    }
+
+    #[test]
+    fn what_the_engine_reads_as_an_option_is_no_part_of_the_place() {
+        let host = RecordedHost::new().directory("/data").directory("/srv");
+        let mounts = [("/data:ro", Some("/data")), ("/srv:rw", Some("/srv")), ("/odd:name", Some("/data"))];
+        let old = engine(Some((3, 8, 7)));
+        let list = configured(&host, &settings(&mounts), &old, &mut Vec::new()).into_list();
+        let bind = |path: &str, read_only| Bind { source: Some(path.into()), container: path.into(), read_only };
+        assert_eq!(list, [bind("/data", true), bind("/srv", false)]);
     }
 
     #[test]

@@ -103,7 +103,12 @@ impl Plan {
                 .map(|places| places.authority)
                 .or_else(|| self.authority.as_ref().map(|authority| authority.source.as_path()));
             if let Some(source) = bind.source.as_deref().or(cookie) {
-                argv.extend(self.dialect().mount(source, &bind.container));
+                let dialect = self.dialect();
+                argv.extend(if bind.read_only {
+                    dialect.mount_read_only(source, &bind.container)
+                } else {
+                    dialect.mount(source, &bind.container)
+                });
             }
         }
         if let Some(Places { shown: (source, container), .. }) = places

@@ -248,6 +248,17 @@ fn mounts_of_any_name_arrive_and_missing_ones_do_not_stop_the_start() {
     assert!(answer.stderr().contains("/no/such/place") && answer.stderr().contains("line break"), "{}", answer.stderr());
 }
 
+#[test]
+fn a_mount_for_reading_only_is_one_as_with_casa_distro() {
+    let patient = patient();
+    patient.file("kept/file", "content");
+    let kept = patient.home().join("kept");
+    let environment = environment(&patient, &json!({"mounts": {"/data:ro": kept.to_str().unwrap()}}));
+    let answer = patient.run(run(&environment, &["sh", "-c", "cat /data/file; ! touch /data/new"]));
+    answer.assert_status(0);
+    assert_eq!(answer.stdout(), "content", "{}", answer.stderr());
+}
+
 /// Whether a GL program of the image draws, and with which renderer.
 fn renderer(patient: &Patient, environment: &str, mode: &str) -> Result<String, String> {
     let answer = patient.run(["run", environment, "--opengl", mode, "--", "glxinfo", "-B"]);

@@ -64,7 +64,7 @@ fn mount(facts: &Facts) -> Outcome {
     for mount in &environment.mounts {
         // An empty or null source disables a mount.
         let Some(host) = mount.host.as_deref().filter(|host| !host.is_empty()) else { continue };
-        if mount.container.trim_end_matches('/') == target {
+        if mount.place() == target {
             findings.push(by_mount(facts, environment, &mount.container, host, mount.source == "user"));
         }
     }

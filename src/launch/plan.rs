@@ -176,6 +176,8 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
             binds.set(Some(socket), Path::new(agent::SOCKET));
             env.insert("SSH_AUTH_SOCK".into(), agent::SOCKET.into());
         }
+        // Where this shell has none, the configuration may name one that the container sees by itself.
+        None if env.get("SSH_AUTH_SOCK").is_some_and(|socket| socket != agent::SOCKET) && agent::is_unset(host) => {}
         None => drop(env.remove("SSH_AUTH_SOCK")),
     }
     if home.will_have_xkb(host) {

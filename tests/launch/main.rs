@@ -332,6 +332,19 @@ fn the_cookie_works_under_another_machine_name() {
 }
 
 #[test]
+fn the_cookie_of_this_machines_former_name_opens_the_display() {
+    let server = XServer::start();
+    let patient = with_runtime_directory(Patient::at(&server));
+    let mut cookies = fs::read(server.authority()).unwrap();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let at = cookies.windows(name.trim().len()).position(|part| part == name.trim().as_bytes()).unwrap();
+    cookies[at] ^= 1;
+    fs::write(server.authority(), cookies).unwrap();
+    let environment = environment(&patient, &json!({}));
+    renderer(&patient, &environment, "container").unwrap();
+}
+
+#[test]
 fn a_live_agent_lists_its_keys_inside_and_a_dead_one_is_left_out() {
     let mut patient = patient();
     let environment = environment(&patient, &json!({}));

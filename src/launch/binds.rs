@@ -98,7 +98,12 @@ pub(super) fn configured(host: &dyn Host, settings: &Settings, engine: &Chosen, 
             continue;
         }
         let (place, read_only) = place_of_mount(&place.text);
-        let (source, place) = (PathBuf::from(source.text), Path::new(place));
+        // As casa_distro and Apptainer see it, from the current directory; Docker wants to be told.
+        let source = match source.text.as_str() {
+            "" => PathBuf::new(),
+            text => host.current_dir().unwrap_or_default().join(text),
+        };
+        let place = Path::new(place);
         match usable(host, &source, place, engine) {
             Ok(()) => binds.put(Bind { source: Some(source), container: normalized(place), read_only }),
             Err(reason) => {
@@ -134,6 +139,9 @@ pub(super) fn add_standard(host: &dyn Host, engine: &Chosen, binds: &mut Binds) 
 
 /// Whether a mount can be made, or why not.
 pub(super) fn usable(host: &dyn Host, source: &Path, container: &Path, engine: &Chosen) -> Result<(), &'static str> {
+    if source.as_os_str().is_empty() {
+        return Err("its path on this machine is empty");
+    }
     if !container.is_absolute() {
         return Err("the path in the container is not absolute");
     }
@@ -192,6 +200,14 @@ mod tests {
         let mut warnings = Vec::new();
         configured(&host, &settings(&mounts), &engine(Some((3, 9, 0))), &mut warnings);
         assert_eq!(warnings.len(), 4, "with --mount the colon is no trouble: {warnings:#?}");
+    }
+
+    #[test]
+    fn a_relative_source_is_seen_from_the_current_directory() {
+        let host = RecordedHost::new().directory("/work/data").env("PWD", "/work").env("EMPTY", "");
+        let mounts = [("/data", Some("data")), ("/none", Some("$EMPTY"))];
+        let list = configured(&host, &settings(&mounts), &engine(None), &mut Vec::new()).into_list();
+        assert_eq!(list, [Bind { source: Some("/work/data".into()), container: "/data".into(), read_only: false }]);
     }
 
     #[test]

@@ -29,15 +29,14 @@ pub(super) struct Bind {
 pub(super) struct Binds {
     list: Vec<Bind>,
     switched_off: Vec<PathBuf>,
+    /// Places of the configuration at which nothing could be mounted.
+    left_out: Vec<PathBuf>,
 }
 
 impl Binds {
     /// Mounts something; what is mounted there already is replaced in its place, as in the dictionary that casa_distro works on.
     pub(super) fn set(&mut self, source: Option<PathBuf>, container: &Path) {
-        self.put(Bind { source, container: normalized(container), read_only: false });
-    }
-
-    fn put(&mut self, new: Bind) {
+        let new = Bind { source, container: normalized(container), read_only: false };
         match self.list.iter_mut().find(|bind| bind.container == new.container) {
             Some(bind) => *bind = new,
             None => self.list.push(new),
@@ -95,6 +94,7 @@ pub(super) fn configured(host: &dyn Host, settings: &Settings, engine: &Chosen, 
                 container,
                 unset.join(", ")
             ));
+            binds.left_out.push(normalized(Path::new(&place.text)));
             continue;
         }
         let (place, read_only) = place_of_mount(&place.text);
@@ -104,9 +104,13 @@ pub(super) fn configured(host: &dyn Host, settings: &Settings, engine: &Chosen, 
             text => host.current_dir().unwrap_or_default().join(text),
         };
         let place = Path::new(place);
-        match usable(host, &source, place, engine) {
-            Ok(()) => binds.put(Bind { source: Some(source), container: normalized(place), read_only }),
+        let is_taken = binds.list.iter().any(|bind| bind.container == normalized(place));
+        // Of two ways to write one place the engine takes the first.
+        let taken = if is_taken { Err("something else is mounted there already") } else { Ok(()) };
+        match taken.and_then(|()| usable(host, &source, place, engine)) {
+            Ok(()) => binds.list.push(Bind { source: Some(source), container: normalized(place), read_only }),
             Err(reason) => {
+                binds.left_out.push(normalized(place));
                 warnings.push(format!("the mount of {} at {} is left out: {reason}", source.display(), place.display()));
             }
         }
@@ -122,6 +126,10 @@ pub(super) fn add_standard(host: &dyn Host, engine: &Chosen, binds: &mut Binds) 
         volatile.into_iter().filter(|name| name.as_encoded_bytes().starts_with(b"volatile")).map(|name| Path::new("/").join(name));
     for path in STANDARD.into_iter().map(PathBuf::from).chain(volatile) {
         if host.metadata(&path).map(|metadata| metadata.kind).ok() != Some(FileKind::Directory) {
+            continue;
+        }
+        // What was to stand there is missing: something else in its place would be taken for it.
+        if binds.left_out.contains(&path) {
             continue;
         }
         binds.set_default(&path);
@@ -227,6 +235,16 @@ mod tests {
         add_standard(&host, &engine(None), &mut binds);
         let places: Vec<_> = binds.into_list().into_iter().map(|bind| bind.container).collect();
         assert_eq!(places, [Path::new("/home"), Path::new("/srv")]);
+    }
+
+    #[test]
+    fn what_was_to_stand_in_the_place_of_a_standard_directory_is_not_replaced_by_it() {
+        let host = RecordedHost::new().directory("/mnt").directory("/srv").directory("/media");
+        let mounts = [("/mnt", Some("/gone")), ("/srv/", Some("$UNSET/x")), ("/media", Some("/srv")), ("/media/", Some("/mnt"))];
+        let mut binds = configured(&host, &settings(&mounts), &engine(None), &mut Vec::new());
+        add_standard(&host, &engine(None), &mut binds);
+        let places: Vec<_> = binds.into_list().into_iter().map(|bind| (bind.source.unwrap(), bind.container)).collect();
+        assert_eq!(places, [("/srv".into(), "/media".into()), ("/home".into(), "/home".into())]);
     }
 
     #[test]

@@ -101,17 +101,21 @@ impl Entry {
     }
 }
 
-/// Reads an authority file. `None` when it is not one: an entry is cut short.
+/// Reads an authority file, up to the first entry that is cut short, as libXau does. `None` when that is the very first one: it is
+/// something else.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Vec<Entry>> {
     let mut rest = bytes;
     let mut entries = Vec::new();
-    while !rest.is_empty() {
-        let family = take_u16(&mut rest)?;
-        let [address, number, name, data] =
-            [take_string(&mut rest)?, take_string(&mut rest)?, take_string(&mut rest)?, take_string(&mut rest)?];
-        entries.push(Entry { family, address, number, name, data: Secret(data) });
+    while let Some(entry) = take_entry(&mut rest) {
+        entries.push(entry);
     }
-    Some(entries)
+    (bytes.is_empty() || !entries.is_empty()).then_some(entries)
+}
+
+fn take_entry(rest: &mut &[u8]) -> Option<Entry> {
+    let family = take_u16(rest)?;
+    let [address, number, name, data] = [take_string(rest)?, take_string(rest)?, take_string(rest)?, take_string(rest)?];
+    Some(Entry { family, address, number, name, data: Secret(data) })
 }
 
 /// Writes an authority file.
@@ -167,6 +171,15 @@ mod tests {
         let bytes = serialize(&[entry(FAMILY_LOCAL, b"host", b"0")]);
         for length in 1..bytes.len() {
             assert!(parse(&bytes[..length]).is_none(), "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_a_cut_counts() {
+        let whole = entry(FAMILY_LOCAL, b"host", b"0");
+        let bytes = serialize(&[whole.clone(), entry(FAMILY_LOCAL, b"host", b"1")]);
+        for cut in 1..bytes.len() / 2 {
+            assert_eq!(parse(&bytes[..bytes.len() - cut]).unwrap(), std::slice::from_ref(&whole));
         }
     }
 

@@ -186,7 +186,10 @@ fn base_directory(host: &dyn Host) -> Option<PathBuf> {
 fn environments_below(host: &dyn Host, base: &Path) -> Vec<Place> {
     let mut seen = Vec::new();
     let mut places = Vec::new();
-    let children: Vec<_> = host.read_dir(base).unwrap_or_default().into_iter().map(|name| base.join(name)).collect();
+    let mut names = host.read_dir(base).unwrap_or_default();
+    // What is hidden casa_distro does not see.
+    names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
+    let children: Vec<_> = names.into_iter().map(|name| base.join(name)).collect();
     let is_link = |path: &PathBuf| host.symlink_metadata(path).is_ok_and(|metadata| metadata.kind == FileKind::Symlink);
     let (links, directories): (Vec<_>, Vec<_>) = children.into_iter().partition(is_link);
     for child in directories.into_iter().chain(links) {
@@ -338,6 +341,7 @@ mod tests {
             .file("/envs/b/conf/casa_distro.json", CONFIG)
             .file("/envs/a/host/conf/casa_distro.json", CONFIG)
             .symlink("/envs/0-link-to-b", "/envs/b")
+            .file("/envs/.old/conf/casa_distro.json", CONFIG)
             .file("/envs/image.sif.json", "{}");
         let located = locate(&host, None).unwrap();
         assert_eq!(located.place, None);

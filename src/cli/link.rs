@@ -16,6 +16,10 @@ const LEVELS: usize = 5;
 /// How many links may lead to the program, as for the kernel.
 const MAX_LINKS: usize = 40;
 
+/// The program that compiles, and what it is started with: no driver of this machine must come into what it makes.
+const MAKER: &str = "bv_maker";
+const OF_MAKER: [&str; 3] = ["--no-gui", "--opengl", "container"];
+
 /// What a name and its arguments ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -110,19 +114,30 @@ fn launch_words(name: &OsStr, environment: &Path, rest: &[OsString]) -> Result<V
     let mut words: Vec<OsString> = vec!["casa-doctor".into(), "run".into()];
     let mut command = Vec::new();
     if name == "bv" {
+        let is_switch = |word: &OsString, names: [&str; 2]| names.iter().any(|name| word == name);
+        let before = rest.iter().take_while(|word| is_switch(word, ["-v", "--verbose"])).count();
+        let (verbose, rest) = rest.split_at(before);
+        if rest.first().is_some_and(|word| is_switch(word, ["-h", "--help"])) {
+            words.push("--help".into());
+            return Ok(words);
+        }
+        words.extend(verbose.first().map(|_| OsString::from("--verbose")));
         let own = rest.iter().take_while(|word| word.to_str().is_some_and(|word| word.contains('=') && !word.starts_with('-')));
         let own: Vec<_> = own.filter_map(|word| word.to_str()).collect();
         for option in &own {
             words.extend(of_bv(option)?);
         }
         command.extend(rest[own.len()..].iter().skip_while(|word| *word == "--").cloned());
+        if own.is_empty() && command.first().is_some_and(|command| command == MAKER) {
+            words.extend(OF_MAKER.map(OsString::from));
+        }
         if command.is_empty() {
             // What casa_distro opens when it is not told what to start.
             command.extend(["casa_container".into(), "config_gui".into()]);
         }
     } else {
-        if name == "bv_maker" {
-            words.extend(["--no-gui".into(), "--opengl".into(), "container".into()]);
+        if name == MAKER {
+            words.extend(OF_MAKER.map(OsString::from));
         }
         command.push(name.to_owned());
         command.extend(rest.iter().cloned());
@@ -149,13 +164,38 @@ fn of_bv(option: &str) -> Result<Vec<OsString>, String> {
         "root" => words(if truth()? { &["--root"] } else { &[] }),
         "cwd" => words(&["--cwd", value]),
         "image" => words(&["--image", value]),
-        "env" => words(&["--env", value]),
-        "container_options" => Ok(value.split_whitespace().map(|option| format!("--engine-option={option}").into()).collect()),
+        "env" => Ok(list(value).iter().flat_map(|variable| ["--env".into(), variable.into()]).collect()),
+        "container_options" => {
+            let options = list(value);
+            // A blank between an option and its value is what the engine would not take.
+            let split = options.iter().flat_map(|option| {
+                let whole = option.contains('=').then_some(option.as_str());
+                whole.into_iter().chain(option.split_whitespace().filter(move |_| whole.is_none()))
+            });
+            Ok(split.map(|option| format!("--engine-option={option}").into()).collect())
+        }
         "verbose" => words(if truth()? { &["--verbose"] } else { &[] }),
         _ => Err(format!(
             "{option}: no option of bv that casa-doctor knows; it knows opengl, gui, root, cwd, image, env, container_options and verbose, and \"casa-doctor run --help\" tells its own"
         )),
     }
+}
+
+/// A list as casa_distro writes it on a command line: with commas between, in which quotes and backslashes hide a comma.
+fn list(text: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let (mut quote, mut characters) = (None, text.chars());
+    while let Some(character) = characters.next() {
+        let item = items.last_mut();
+        match character {
+            '\\' => item.into_iter().for_each(|item| item.extend(characters.next())),
+            _ if quote == Some(character) => quote = None,
+            '"' | '\'' if quote.is_none() => quote = Some(character),
+            ',' if quote.is_none() => items.push(String::new()),
+            _ => item.into_iter().for_each(|item| item.push(character)),
+        }
+    }
+    items.iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -205,11 +245,28 @@ mod tests {
         assert_eq!(asked(&host(), &words), expected);
         let window = launch(&["/data/brainvisa", "--", "casa_container", "config_gui"]);
         assert_eq!(asked(&host(), &["/data/brainvisa/bin/bv"]), window);
+        let words = ["/data/brainvisa/bin/bv", "env=A=1,B=b=c,C='x, y'\\,z", "container_options=--bind=/a b:/c,-c --no-eval", "ls"];
+        let listed = [
+            ["--env", "A=1", "--env", "B=b=c", "--env", "C=x, y,z"].as_slice(),
+            &["--engine-option=--bind=/a b:/c", "--engine-option=-c", "--engine-option=--no-eval", "/data/brainvisa", "--", "ls"],
+        ];
+        assert_eq!(asked(&host(), &words), launch(&listed.concat()));
         for wrong in ["color=red", "gui=perhaps"] {
             assert!(
                 matches!(asked(&host(), &["/data/brainvisa/bin/bv", wrong, "x"]), Asked::Nothing(reason) if reason.contains(wrong))
             );
         }
+    }
+
+    #[test]
+    fn bv_has_two_switches_and_one_command_of_its_own() {
+        let bv = |words: &[&str]| asked(&host(), &[&["/data/brainvisa/bin/bv"], words].concat());
+        assert_eq!(bv(&["-v", "anatomist", "-v"]), launch(&["--verbose", "/data/brainvisa", "--", "anatomist", "-v"]));
+        assert_eq!(bv(&["--verbose", "-h"]), launch(&["--help"]));
+        let maker = launch(&["--no-gui", "--opengl", "container", "/data/brainvisa", "--", "bv_maker", "status"]);
+        assert_eq!(bv(&["bv_maker", "status"]), maker);
+        let asked_for = launch(&["--opengl", "nv", "/data/brainvisa", "--", "bv_maker"]);
+        assert_eq!(bv(&["opengl=nv", "bv_maker"]), asked_for);
     }
 
     #[test]

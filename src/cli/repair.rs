@@ -59,6 +59,16 @@ pub(super) fn fix(
         return dry_run(host.as_ref(), options, &selection, &before, &plan, &planned, &command);
     }
     let written = write(host.as_ref(), &found, changes).map_err(in_vain)?;
+    if !options.format.is_prose() {
+        announce(&written);
+    }
+    // Whatever ends it from here on, what was written stays written: the user has to know where the copies are.
+    let cut_short = |failure: Failure| {
+        if options.format.is_prose() {
+            announce(&written);
+        }
+        not_done(failure)
+    };
     if let Some(decision) = &planned.keep {
         match decided::keep(host.as_ref(), &found, decision) {
             Ok(file) if !options.quiet && !decided::is_writable(host.as_ref(), &found) => {
@@ -76,15 +86,15 @@ pub(super) fn fix(
     let after = if changes.is_empty() && !somebody_else_did {
         planned.then.clone()
     } else {
-        let mut facts = look_only(&host, options, env, &selection)?.facts;
+        let mut facts = look_only(&host, options, env, &selection).map_err(cut_short)?.facts;
         facts.measurements.clone_from(&planned.then.facts.measurements);
         Diagnosis::of(before.source, facts, &selection)
     };
-    let now = environment(&after.facts).map_err(not_done)?.clone();
+    let now = environment(&after.facts).map_err(cut_short)?.clone();
     let mode = after.mode();
     let mut document = after.document(host.as_ref());
     document.plan = after.plan().document(&after.facts);
-    conclude(host.as_ref(), options, &selection, &mut document)?;
+    conclude(host.as_ref(), options, &selection, &mut document).map_err(cut_short)?;
     let mut told = before.document(host.as_ref());
     plan.mark_applied(&mut told, agrees);
 
@@ -95,13 +105,11 @@ pub(super) fn fix(
         if status != Some(0) {
             document.exit_status = ExitStatus::Failed;
         }
-        announce(options, &written);
-        tell(host.as_ref(), options, &told, &document, changes, &written)?;
+        tell(host.as_ref(), options, &told, &document, changes, &written).map_err(cut_short)?;
         return Ok(document.exit_status);
     }
-    announce(options, &written);
     if options.format.is_prose() || options.output.is_some() {
-        tell(host.as_ref(), options, &told, &document, changes, &written)?;
+        tell(host.as_ref(), options, &told, &document, changes, &written).map_err(cut_short)?;
     }
     let request = Request::new(mode, command);
     let planned_launch = run::plan(host.as_ref(), &now, &after.facts, &request).map_err(Failure::not_started);
@@ -136,9 +144,9 @@ fn in_vain(host: &dyn Host, options: &Options, selection: &Selection, before: &D
     }
 }
 
-/// Says beside a report that has no place for it which files were changed.
-fn announce(options: &Options, written: &[Written]) {
-    for written in written.iter().filter(|_| !options.format.is_prose()) {
+/// Says beside a report that has no place for it, or that is not told, which files were changed.
+fn announce(written: &[Written]) {
+    for written in written {
         output::notice(&format!("{} was changed; its copy is {}", written.path.display(), written.backup.display()));
     }
 }

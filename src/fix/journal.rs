@@ -118,8 +118,8 @@ impl Journal {
     }
 
     /// Forgets a fix.
-    pub(super) fn forget(&mut self, number: u64) {
-        self.fixes.retain(|fix| fix.number != number);
+    pub(super) fn forget(&mut self, forgotten: &Fix) {
+        self.fixes.retain(|fix| fix.number != forgotten.number || fix.time != forgotten.time);
     }
 
     /// Writes the record of a directory, readable for whom the file `like` is; removes it when there is nothing to tell.

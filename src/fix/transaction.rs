@@ -1,5 +1,6 @@
 //! Writing the files of a fix together, and undoing a fix.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -86,6 +87,7 @@ struct Step {
 
 /// Writes the planned files: all of them, or none. `host` must be this machine.
 pub(crate) fn write_all(host: &dyn Host, scope: Scope<'_>, changes: &[FileChange]) -> Result<Vec<Written>, FixError> {
+    let _lock = lock(host, scope);
     let mut steps = Vec::new();
     for FileChange { path, target, old, new, .. } in changes {
         let before = Some(old.clone().into_bytes());
@@ -122,6 +124,14 @@ fn keep_copies(host: &dyn Host, steps: &mut [Step], time: &str) -> Result<(), Fi
         step.copy = write::keep_copy(host, &step.target, step.before.as_deref().unwrap_or_default(), time)?;
     }
     Ok(())
+}
+
+/// Keeps others away from the directories in which fixes of this scope are recorded, in one order for all, so that nobody waits for
+/// somebody who waits for him.
+fn lock(host: &dyn Host, scope: Scope<'_>) -> Vec<File> {
+    let files = [scope.user_file(host), scope.environment(host)];
+    let directories = journal::directories(files.iter().flatten().map(PathBuf::as_path));
+    directories.into_iter().filter_map(|(directory, _)| write::lock(directory)).collect()
 }
 
 /// Refuses a file that is no longer what its new content was made from.
@@ -165,7 +175,7 @@ fn record(host: &dyn Host, scope: Scope<'_>, changes: &[FileChange], steps: &[St
 fn forget(host: &dyn Host, fix: &Fix) -> Result<(), FixError> {
     for (directory, like) in journal::directories(fix.files.iter().map(|file| file.path.as_path())) {
         let mut journal = Journal::read(host, directory)?;
-        journal.forget(fix.number);
+        journal.forget(fix);
         journal.write(host, directory, like)?;
     }
     Ok(())
@@ -198,6 +208,7 @@ fn publish(host: &dyn Host, steps: Vec<Step>) -> Result<(), FixError> {
 /// Puts back, byte for byte, what the last fix changed; `None` when nothing is left to undo. A content that somebody wrote after
 /// the fix is kept as a copy. `host` must be this machine.
 pub(crate) fn undo(host: &dyn Host, scope: Scope<'_>) -> Result<Option<Undone>, FixError> {
+    let _lock = lock(host, scope);
     let Some((fix, left)) = last(host, scope)? else { return Ok(None) };
     let files = put_back(host, &fix)?;
     forget(host, &fix)?;

@@ -196,7 +196,7 @@ fn when_the_second_file_cannot_be_replaced_the_first_is_put_back() {
 #[test]
 fn only_publishing_changes_the_file_and_it_does_so_in_one_rename() {
     let files = Files::new();
-    let reader = fs::File::open(&files.config).unwrap();
+    let reader = File::open(&files.config).unwrap();
     let staged = write::stage(&LiveHost, &files.config, b"{\"new\": 1}", &files.config).unwrap();
     assert_eq!(text(&files.config), OLD, "killed here, the old file is whole");
     assert_eq!(files.names().len(), 2);
@@ -229,6 +229,33 @@ fn two_fixes_are_undone_one_after_the_other() {
     assert_eq!(files.undo().unwrap().left, 0);
     assert_eq!(text(&files.config), OLD);
     assert_eq!(files.undo(), None);
+    assert_eq!(files.names(), ["casa_distro.json"]);
+}
+
+#[test]
+fn fixes_at_the_same_time_lose_nothing_and_each_can_be_undone() {
+    const AT_ONCE: usize = 6;
+    let files = Files::new();
+    std::thread::scope(|scope| {
+        for key in 0..AT_ONCE {
+            let files = &files;
+            scope.spawn(move || {
+                let edits =
+                    [set(&files.config, &format!("/k{key}"), json!(key)), set(&files.user, &format!("/k{key}"), json!(key))];
+                while let Err(error) = files.fix(&edits) {
+                    assert!(matches!(error, FixError::ChangedMeanwhile { .. }), "{error}");
+                }
+            });
+        }
+    });
+    let both = [&files.config, &files.user].map(|file| serde_json::from_str::<Value>(&text(file)).unwrap());
+    for key in 0..AT_ONCE {
+        assert!(both.iter().all(|value| value[format!("k{key}")] == key), "{both:?}");
+    }
+    for left in (0..AT_ONCE).rev() {
+        assert_eq!(files.undo().map(|undone| undone.left), Some(left));
+    }
+    assert_eq!((text(&files.config).as_str(), text(&files.user).as_str()), (OLD, "{}\n"));
     assert_eq!(files.names(), ["casa_distro.json"]);
 }
 

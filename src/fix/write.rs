@@ -1,15 +1,19 @@
 //! Putting whole files on the disk: at any instant a file is the old one or the new one.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::NamedTempFile;
 use time::OffsetDateTime;
 
 use super::error::FixError;
 use crate::host::{Access, Host, Metadata};
+
+/// How long another fix is waited for, which takes some milliseconds, and how often it is looked for its end.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A file's new content, complete and safe on the disk under another name.
 #[derive(Debug)]
@@ -87,6 +91,18 @@ fn create(host: &dyn Host, copy: &Path, content: &[u8], like: &Path) -> io::Resu
     write().inspect_err(|_| remove(copy))
 }
 
+/// Keeps other fixes and undos away from a directory, as long as what is returned lives. Where the filesystem has no locks, or somebody
+/// holds one for too long, it goes without: files are compared once more before they are replaced.
+pub(super) fn lock(directory: &Path) -> Option<File> {
+    #[expect(clippy::disallowed_methods, reason = "Host::open opens regular files for reading; this opens a directory to lock it")]
+    let directory = File::open(directory).ok()?;
+    let deadline = Instant::now() + LOCK_LIMIT;
+    while matches!(directory.try_lock(), Err(TryLockError::WouldBlock)) && Instant::now() < deadline {
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Some(directory)
+}
+
 /// Removes a file of ours. One that stays does no harm.
 pub(super) fn remove(path: &Path) {
     drop(std::fs::remove_file(path));
@@ -112,7 +128,7 @@ pub(super) fn parent(path: &Path) -> &Path {
 #[cfg(unix)]
 fn sync_directory(directory: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "Host::open opens regular files for reading; this opens a directory to flush it")]
-    let directory = std::fs::File::open(directory)?;
+    let directory = File::open(directory)?;
     match directory.sync_all() {
         // Some network filesystems cannot do this for directories.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
@@ -127,7 +143,7 @@ fn sync_directory(_: &Path) -> io::Result<()> {
 
 /// Gives a new file the owner, group, access list and mode of another, as far as this user may.
 #[cfg(unix)]
-fn keep_attributes(file: &std::fs::File, like: &Path, metadata: Option<Metadata>) {
+fn keep_attributes(file: &File, like: &Path, metadata: Option<Metadata>) {
     use rustix::fs::{Gid, Mode, RawMode, Uid, fchmod, fchown};
     let Some(metadata) = metadata else { return };
     let (owner, group) = (Uid::from_raw(metadata.uid), Gid::from_raw(metadata.gid));
@@ -144,11 +160,11 @@ fn keep_attributes(file: &std::fs::File, like: &Path, metadata: Option<Metadata>
 }
 
 #[cfg(not(unix))]
-fn keep_attributes(_: &std::fs::File, _: &Path, _: Option<Metadata>) {}
+fn keep_attributes(_: &File, _: &Path, _: Option<Metadata>) {}
 
 /// Copies what Linux keeps beside a file, among it POSIX access lists (`system.posix_acl_access`).
 #[cfg(target_os = "linux")]
-fn keep_extended_attributes(file: &std::fs::File, like: &Path) {
+fn keep_extended_attributes(file: &File, like: &Path) {
     use rustix::fs::{XattrFlags, fsetxattr, getxattr, listxattr};
     let mut names = [0; 8 * 1024];
     let Ok(length) = listxattr(like, &mut names) else { return };

@@ -1,5 +1,6 @@
 //! The ssh agent in the container.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(200);
 /// The socket of the agent, when somebody who can be used listens there. A dead one stops the engine or leaves a variable behind that
 /// leads nowhere; so it is left out and told.
 pub(super) fn live_socket(host: &dyn Host, facts: &Facts, warnings: &mut Vec<String>) -> Option<PathBuf> {
-    let socket = PathBuf::from(host.env("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty())?);
+    let socket = PathBuf::from(socket(host)?);
     let trouble = match &facts.ssh_agent {
         Some(agent) if agent.socket.as_ref() == Some(&socket) => match &agent.state {
             AgentState::Listed { .. } | AgentState::Failure => None,
@@ -39,6 +40,15 @@ pub(super) fn live_socket(host: &dyn Host, facts: &Facts, warnings: &mut Vec<Str
             None
         }
     }
+}
+
+/// Whether this shell knows of no agent.
+pub(super) fn is_unset(host: &dyn Host) -> bool {
+    socket(host).is_none()
+}
+
+fn socket(host: &dyn Host) -> Option<OsString> {
+    host.env("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use casa_doctor_checks::facts::place_of_mount;
+
 use super::dialect;
 use super::engine::Chosen;
 use super::settings::Settings;
@@ -12,12 +14,14 @@ use crate::host::{FileKind, Host};
 pub(crate) const STANDARD: [&str; 8] = ["/home", "/mnt", "/media", "/srv", "/neurospin", "/drf", "/i2bm", "/nfs"];
 
 /// Something of the host that is mounted in the container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Bind {
     /// Path on the host; `None` for the cookie, whose file is made when the container is started.
     pub(super) source: Option<PathBuf>,
     /// Path in the container.
     pub(super) container: PathBuf,
+    /// Whether it is for reading only.
+    pub(super) read_only: bool,
 }
 
 /// Mounts in order, one for each place in the container.
@@ -25,15 +29,17 @@ pub(super) struct Bind {
 pub(super) struct Binds {
     list: Vec<Bind>,
     switched_off: Vec<PathBuf>,
+    /// Places of the configuration at which nothing could be mounted.
+    left_out: Vec<PathBuf>,
 }
 
 impl Binds {
     /// Mounts something; what is mounted there already is replaced in its place, as in the dictionary that casa_distro works on.
     pub(super) fn set(&mut self, source: Option<PathBuf>, container: &Path) {
-        let container = normalized(container);
-        match self.list.iter_mut().find(|bind| bind.container == container) {
-            Some(bind) => bind.source = source,
-            None => self.list.push(Bind { source, container }),
+        let new = Bind { source, container: normalized(container), read_only: false };
+        match self.list.iter_mut().find(|bind| bind.container == new.container) {
+            Some(bind) => *bind = new,
+            None => self.list.push(new),
         }
     }
 
@@ -41,7 +47,7 @@ impl Binds {
     pub(super) fn set_default(&mut self, path: &Path) {
         let container = normalized(path);
         if !self.is_taken(&container) {
-            self.list.push(Bind { source: Some(container.clone()), container });
+            self.list.push(Bind { source: Some(container.clone()), container, read_only: false });
         }
     }
 
@@ -88,12 +94,23 @@ pub(super) fn configured(host: &dyn Host, settings: &Settings, engine: &Chosen, 
                 container,
                 unset.join(", ")
             ));
+            binds.left_out.push(normalized(Path::new(&place.text)));
             continue;
         }
-        let (source, place) = (PathBuf::from(source.text), PathBuf::from(place.text));
-        match usable(host, &source, &place, engine) {
-            Ok(()) => binds.set(Some(source), &place),
+        let (place, read_only) = place_of_mount(&place.text);
+        // As casa_distro and Apptainer see it, from the current directory; Docker wants to be told.
+        let source = match source.text.as_str() {
+            "" => PathBuf::new(),
+            text => host.current_dir().unwrap_or_default().join(text),
+        };
+        let place = Path::new(place);
+        let is_taken = binds.list.iter().any(|bind| bind.container == normalized(place));
+        // Of two ways to write one place the engine takes the first.
+        let taken = if is_taken { Err("something else is mounted there already") } else { Ok(()) };
+        match taken.and_then(|()| usable(host, &source, place, engine)) {
+            Ok(()) => binds.list.push(Bind { source: Some(source), container: normalized(place), read_only }),
             Err(reason) => {
+                binds.left_out.push(normalized(place));
                 warnings.push(format!("the mount of {} at {} is left out: {reason}", source.display(), place.display()));
             }
         }
@@ -111,6 +128,10 @@ pub(super) fn add_standard(host: &dyn Host, engine: &Chosen, binds: &mut Binds) 
         if host.metadata(&path).map(|metadata| metadata.kind).ok() != Some(FileKind::Directory) {
             continue;
         }
+        // What was to stand there is missing: something else in its place would be taken for it.
+        if binds.left_out.contains(&path) {
+            continue;
+        }
         binds.set_default(&path);
         let is_link = host.symlink_metadata(&path).is_ok_and(|metadata| metadata.kind == FileKind::Symlink);
         if is_link
@@ -126,6 +147,9 @@ pub(super) fn add_standard(host: &dyn Host, engine: &Chosen, binds: &mut Binds) 
 
 /// Whether a mount can be made, or why not.
 pub(super) fn usable(host: &dyn Host, source: &Path, container: &Path, engine: &Chosen) -> Result<(), &'static str> {
+    if source.as_os_str().is_empty() {
+        return Err("its path on this machine is empty");
+    }
     if !container.is_absolute() {
         return Err("the path in the container is not absolute");
     }
@@ -178,12 +202,30 @@ mod tests {
         let mut warnings = Vec::new();
         let old = engine(Some((3, 8, 7)));
         let list = configured(&host, &settings(&mounts), &old, &mut warnings).into_list();
-        assert_eq!(list, [Bind { source: Some("/data".into()), container: "/data".into() }]);
+        assert_eq!(list, [Bind { source: Some("/data".into()), container: "/data".into(), read_only: false }]);
         assert_eq!(warnings.len(), 5, "{warnings:#?}");
         assert!(warnings[1].contains("NOPE"), "{}", warnings[1]);
         let mut warnings = Vec::new();
         configured(&host, &settings(&mounts), &engine(Some((3, 9, 0))), &mut warnings);
         assert_eq!(warnings.len(), 4, "with --mount the colon is no trouble: {warnings:#?}");
+    }
+
+    #[test]
+    fn a_relative_source_is_seen_from_the_current_directory() {
+        let host = RecordedHost::new().directory("/work/data").env("PWD", "/work").env("EMPTY", "");
+        let mounts = [("/data", Some("data")), ("/none", Some("$EMPTY"))];
+        let list = configured(&host, &settings(&mounts), &engine(None), &mut Vec::new()).into_list();
+        assert_eq!(list, [Bind { source: Some("/work/data".into()), container: "/data".into(), read_only: false }]);
+    }
+
+    #[test]
+    fn what_the_engine_reads_as_an_option_is_no_part_of_the_place() {
+        let host = RecordedHost::new().directory("/data").directory("/srv");
+        let mounts = [("/data:ro", Some("/data")), ("/srv:rw", Some("/srv")), ("/odd:name", Some("/data"))];
+        let old = engine(Some((3, 8, 7)));
+        let list = configured(&host, &settings(&mounts), &old, &mut Vec::new()).into_list();
+        let bind = |path: &str, read_only| Bind { source: Some(path.into()), container: path.into(), read_only };
+        assert_eq!(list, [bind("/data", true), bind("/srv", false)]);
     }
 
     #[test]
@@ -193,6 +235,16 @@ mod tests {
         add_standard(&host, &engine(None), &mut binds);
         let places: Vec<_> = binds.into_list().into_iter().map(|bind| bind.container).collect();
         assert_eq!(places, [Path::new("/home"), Path::new("/srv")]);
+    }
+
+    #[test]
+    fn what_was_to_stand_in_the_place_of_a_standard_directory_is_not_replaced_by_it() {
+        let host = RecordedHost::new().directory("/mnt").directory("/srv").directory("/media");
+        let mounts = [("/mnt", Some("/gone")), ("/srv/", Some("$UNSET/x")), ("/media", Some("/srv")), ("/media/", Some("/mnt"))];
+        let mut binds = configured(&host, &settings(&mounts), &engine(None), &mut Vec::new());
+        add_standard(&host, &engine(None), &mut binds);
+        let places: Vec<_> = binds.into_list().into_iter().map(|bind| (bind.source.unwrap(), bind.container)).collect();
+        assert_eq!(places, [("/srv".into(), "/media".into()), ("/home".into(), "/home".into())]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) fn bring(
     variables: &mut BTreeMap<String, OsString>,
 ) -> Vec<Bind> {
     let exists = |path: &str| host.exists(Path::new(path)) == Some(true);
-    let same = |path: &str| Bind { source: Some(PathBuf::from(path)), container: path.into() };
+    let same = |path: &str| Bind { source: Some(PathBuf::from(path)), container: path.into(), read_only: false };
     let mut binds = Vec::new();
     if !matches!(request.opengl, OpenGl::Container | OpenGl::Nv) {
         return binds;

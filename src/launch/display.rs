@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::facts::{Attempt, ConnectFailureKind, Connection, CookieFile, CookieState, DisplayName, Facts, Reach, X11};
@@ -64,20 +64,23 @@ pub(super) fn bring(
     let name = name?;
     let hostname = hostname(host, facts);
     let addresses = if name.reach == Reach::Remote { addresses(&name.host) } else { Vec::new() };
+    // As libxcb: the cookies of this machine's displays are for local sockets and loopback, whatever the display is called.
+    let here = name.reach != Reach::Remote || addresses.iter().any(|address| is_localhost(*address));
     for Candidate { path, refused } in candidates(host, facts) {
         let Ok(bytes) = host.read(&path, AUTHORITY_LIMIT) else { continue };
         let mut entries = xauthority::parse(&bytes).unwrap_or_default();
-        entries.retain(Entry::is_magic_cookie);
+        entries.retain(|entry| entry.is_magic_cookie() && (here || !entry.is_local()));
         let relation = |entry: &Entry| entry.relation(name.number, hostname.as_bytes(), &addresses);
-        // Programs take the first one that matches. Where the server refused it, the probe has gone on to the others, in this order.
-        let wanted: &[Relation] = if refused > 0 { &[Relation::Matches, Relation::OtherHost] } else { &[Relation::Matches] };
+        // Programs take the first one that matches. Where there is none, or the server refused it, the probe has gone on to the others, in
+        // this order.
+        let wanted: &[Relation] = if refused.is_some() { &[Relation::Matches, Relation::OtherHost] } else { &[Relation::Matches] };
         let mut tried: Vec<&Entry> = Vec::new();
         for entry in wanted.iter().flat_map(|wanted| entries.iter().filter(|entry| relation(entry) == *wanted)) {
             if !tried.iter().any(|known| known.data == entry.data) {
                 tried.push(entry);
             }
         }
-        if let Some(entry) = tried.get(refused).or(tried.last()) {
+        if let Some(entry) = tried.get(refused.unwrap_or(0)).or(tried.last()) {
             variables.insert("XAUTHORITY".into(), AUTHORITY.into());
             return Some(Authority { source: path, entry: entry.for_any_address() });
         }
@@ -88,20 +91,20 @@ pub(super) fn bring(
 /// A file that may hold the cookie.
 struct Candidate {
     path: PathBuf,
-    /// How many of its cookies the server refused before it took one.
-    refused: usize,
+    /// How many of its cookies the server refused before it took one; `None` when it is not known to have taken any.
+    refused: Option<usize>,
 }
 
 /// Files that may hold the cookie, best first.
 fn candidates(host: &dyn Host, facts: &Facts) -> Vec<Candidate> {
-    let untried = |path: PathBuf| Candidate { path, refused: 0 };
+    let untried = |path: PathBuf| Candidate { path, refused: None };
     match &facts.x11 {
         Some(x11 @ X11 { connection: Connection::Connected(server), .. }) => {
             let Some(path) = server.cookie_from.clone() else { return Vec::new() };
             let is_refusal = |attempt: &&Attempt| {
                 attempt.address == server.address && attempt.cookie_from.as_ref() == Some(&path) && is_refused_cookie(x11, attempt)
             };
-            let refused = x11.attempts.iter().filter(is_refusal).count();
+            let refused = Some(x11.attempts.iter().filter(is_refusal).count());
             vec![Candidate { path, refused }]
         }
         Some(x11) if !x11.cookies.is_empty() => {
@@ -137,6 +140,11 @@ fn addresses(name: &str) -> Vec<IpAddr> {
         |_| (name, 0).to_socket_addrs().map_or_else(|_| Vec::new(), |all| all.map(|one| one.ip()).collect()),
         |ip| vec![ip],
     )
+}
+
+/// Whether cookies for an address stand under this machine's name: 127.0.0.1, ::1 and no other loopback address.
+fn is_localhost(address: IpAddr) -> bool {
+    matches!(address.to_canonical(), IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST))
 }
 
 /// Takes a display's name apart, for a launch without the X probe: `[HOST]:NUMBER[.SCREEN]`.
@@ -209,6 +217,31 @@ mod tests {
         assert!(refused(0).ends_with(&[1; 16]));
         assert!(refused(1).ends_with(&[2; 16]));
         assert!(refused(2).ends_with(&[9; 16]), "the cookie of this machine's former name");
+    }
+
+    #[test]
+    fn the_cookie_of_this_machines_former_name_is_brought_when_it_let_us_in() {
+        let host = RecordedHost::new().env("DISPLAY", ":5").file("/run/a", authority_file("oldname", "5", 9));
+        let bring = |facts: &Facts| bring(&host, facts, &mut BTreeMap::new(), &mut Vec::new(), &mut Vec::new());
+        assert!(bring(&connected(Some("/run/a"))).is_some_and(|authority| authority.bytes().ends_with(&[9; 16])));
+    }
+
+    #[test]
+    fn a_display_of_another_machine_gets_its_own_cookie_and_not_that_of_this_machine() {
+        let mut remote = vec![0, 0, 0, 4, 10, 0, 0, 1];
+        remote.extend_from_slice(&authority_file("", "0", 2)[4..]);
+        let local = authority_file("pc", "0", 1);
+        let brought = |file: Vec<u8>, display: &str| {
+            let host = RecordedHost::new()
+                .env("DISPLAY", display)
+                .file("/proc/sys/kernel/hostname", "pc\n")
+                .file("/home/anna/.Xauthority", file);
+            let authority = bring(&host, &Facts::default(), &mut BTreeMap::new(), &mut Vec::new(), &mut Vec::new());
+            authority.map(|authority| authority.bytes().last().copied())
+        };
+        assert_eq!(brought([local.clone(), remote].concat(), "10.0.0.1:0"), Some(Some(2)));
+        assert_eq!(brought(local.clone(), "10.0.0.1:0"), None, "the cookie of this machine's display is not for another machine");
+        assert_eq!(brought(local, ":0"), Some(Some(1)));
     }
 
     #[test]

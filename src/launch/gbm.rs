@@ -35,7 +35,7 @@ pub(super) fn bring(host: &dyn Host, facts: &Facts, variables: &mut BTreeMap<Str
     let source = directories.map(|directory| directory.join(BACKEND)).find(|path| host.exists(path) == Some(true))?;
     variables.insert(VARIABLE.into(), [&[LIBRARIES], &DIRECTORIES[..]].concat().join(":").into());
     // Whatever is mounted below this directory, the engine puts into the directory itself.
-    Some(Bind { source: Some(source), container: Path::new(LIBRARIES).join(BACKEND) })
+    Some(Bind { source: Some(source), container: Path::new(LIBRARIES).join(BACKEND), read_only: false })
 }
 
 #[cfg(test)]

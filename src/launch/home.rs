@@ -119,7 +119,8 @@ fn as_user(_: (u32, u32), work: impl FnOnce() -> io::Result<()>) -> io::Result<(
 
 fn create_new(path: &Path, text: &str) -> io::Result<()> {
     match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()),
+        // Half of it would stay for ever, since what is there is never touched.
+        Ok(mut file) => file.write_all(text.as_bytes()).inspect_err(|_| drop(std::fs::remove_file(path))),
         Err(error) => ignore_existing(Err(error)),
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn left_out(host: &dyn Host, facts: &Facts, engine: &Chosen, site: &S
         manifests.filter(|path| library(host, path).is_some_and(|name| !name.contains('/') && brought(&name))).collect();
     let to_libraries = |(name, source): (&String, &PathBuf)| (source.clone(), Path::new(LIBRARIES).join(name));
     let pairs = libraries.iter().map(to_libraries).chain(manifests.into_iter().map(|path| (path.clone(), path)));
-    pairs.map(|(source, container)| Bind { source: Some(source), container }).collect()
+    pairs.map(|(source, container)| Bind { source: Some(source), container, read_only: false }).collect()
 }
 
 /// Libraries of the driver that the list lacks: name and place on the host.

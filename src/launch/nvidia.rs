@@ -81,7 +81,7 @@ pub(super) fn bring(wanted: &Wanted<'_>, variables: &mut BTreeMap<String, OsStri
     }
     if engine.host_libraries_first() == Some(true) {
         if let Some(tls) = tls_directory(host, facts) {
-            binds.push(Bind { source: Some(tls), container: TLS.into() });
+            binds.push(Bind { source: Some(tls), container: TLS.into(), read_only: false });
             // The engine adds its own directory behind what is set here.
             let path = variables.entry("LD_LIBRARY_PATH".into()).or_default();
             let rest = std::mem::replace(path, TLS.into());
@@ -136,7 +136,7 @@ fn c_library(host: &dyn Host, facts: &Facts, warnings: &mut Vec<String>) -> Vec<
     libraries
         .filter(|(source, _)| exists(source))
         .chain([(layout.loader.into(), layout.loader.into())])
-        .map(|(source, container)| Bind { source: Some(source), container })
+        .map(|(source, container)| Bind { source: Some(source), container, read_only: false })
         .collect()
 }
 

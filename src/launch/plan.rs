@@ -103,7 +103,12 @@ impl Plan {
                 .map(|places| places.authority)
                 .or_else(|| self.authority.as_ref().map(|authority| authority.source.as_path()));
             if let Some(source) = bind.source.as_deref().or(cookie) {
-                argv.extend(self.dialect().mount(source, &bind.container));
+                let dialect = self.dialect();
+                argv.extend(if bind.read_only {
+                    dialect.mount_read_only(source, &bind.container)
+                } else {
+                    dialect.mount(source, &bind.container)
+                });
             }
         }
         if let Some(Places { shown: (source, container), .. }) = places
@@ -171,6 +176,8 @@ pub(crate) fn plan(host: &dyn Host, settings: &Settings, facts: &Facts, request:
             binds.set(Some(socket), Path::new(agent::SOCKET));
             env.insert("SSH_AUTH_SOCK".into(), agent::SOCKET.into());
         }
+        // Where this shell has none, the configuration may name one that the container sees by itself.
+        None if env.get("SSH_AUTH_SOCK").is_some_and(|socket| socket != agent::SOCKET) && agent::is_unset(host) => {}
         None => drop(env.remove("SSH_AUTH_SOCK")),
     }
     if home.will_have_xkb(host) {

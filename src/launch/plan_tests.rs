@@ -215,6 +215,19 @@ fn a_dead_agent_is_left_out_even_when_the_configuration_names_it() {
 }
 
 #[test]
+fn an_agent_of_the_configuration_stays_where_this_shell_has_none() {
+    let of = |host: &RecordedHost, socket: &str| {
+        let mut merged = configuration();
+        merged["env"]["SSH_AUTH_SOCK"] = json!(socket);
+        planned(host, &merged, &facts(), &request(OpenGl::Container)).env.get("SSH_AUTH_SOCK").cloned()
+    };
+    for host in [machine(), machine().env("SSH_AUTH_SOCK", "")] {
+        assert_eq!(of(&host, "/host/run/agent"), Some("/host/run/agent".into()));
+        assert_eq!(of(&host, "/casa/ssh_auth_sock"), None, "nothing is mounted there");
+    }
+}
+
+#[test]
 fn the_home_of_the_configuration_is_given_as_an_option() {
     let mut merged = configuration();
     merged["env"]["HOME"] = json!("/home/me");
@@ -305,6 +318,7 @@ fn a_line_makes_the_directory_that_it_mounts_where_the_launch_would_make_it() {
 #[test]
 fn a_variable_that_was_asked_for_and_is_not_used_is_told() {
     let (host, facts) = with_cookie();
+    let host = host.env("SSH_AUTH_SOCK", "/tmp/ssh-x/agent.1");
     let asked = [("DISPLAY", ":9"), ("XAUTHORITY", "/x"), ("SSH_AUTH_SOCK", "/x"), ("SOFTWARE_OPENGL", "1"), ("MINE", "1")];
     let env: Vec<_> = asked.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let with = |env: Vec<(String, String)>| {

@@ -4,7 +4,7 @@
 //! kernel drops when its holder ends tells whether somebody still uses a directory.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,10 @@ impl Private {
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)?;
         let lock = create(&directory.path().join("lock"), b"")?;
-        lock.try_lock()?;
+        match lock.try_lock() {
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => {}
+            locked => locked?,
+        }
         if engine.is_none() {
             PRESENT.lock().unwrap_or_else(PoisonError::into_inner).push(directory.path().to_owned());
         }
@@ -136,6 +139,12 @@ fn usual_parent(host: &dyn Host) -> PathBuf {
         .filter_map(|name| host.env(name).filter(|path| !path.is_empty()).map(PathBuf::from))
         .find(usable)
         .unwrap_or_else(|| "/tmp".into())
+}
+
+/// Whether the filesystem has no locks, as some of clusters. What cannot be locked is swept by nobody.
+fn has_no_locks(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOLCK].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpgrp, getpid, getsid, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
@@ -40,6 +42,9 @@ const BECAUSE_OF_A_SIGNAL: Duration = Duration::from_secs(5);
 
 /// How long `sudo` may take to pass a signal on.
 const SUDO_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether we are in the foreground.
+const FOREGROUND: Duration = Duration::from_millis(100);
 
 /// Helpers of the engine that serve the image's filesystem: they end with the container.
 const FILESYSTEM_HELPERS: [&str; 4] = ["squashfuse", "fuse2fs", "fuse-overlayfs", "gocryptfs"];
@@ -217,11 +222,36 @@ fn spawn(argv: &[OsString], plan: &Plan, streams: Streams) -> io::Result<Child> 
         command.stdin(Stdio::piped());
     }
     let mut child = command.spawn()?;
-    if let Some(mut pipe) = child.stdin.take() {
+    if let Some(pipe) = child.stdin.take() {
         // It ends with us, or when nobody reads any more.
-        std::thread::spawn(move || drop(io::copy(&mut io::stdin(), &mut pipe)));
+        std::thread::spawn(move || drop(relay(pipe)));
     }
     Ok(child)
+}
+
+/// Reads the terminal for a program, while we are in its foreground. In the background the kernel would stop us for it, although the
+/// program may not want to read at all.
+fn relay(mut to: impl Write) -> io::Result<()> {
+    let stdin = rustix::stdio::stdin();
+    let mut buffer = [0; 4096];
+    loop {
+        if rustix::termios::tcgetpgrp(stdin).is_ok_and(|group| group != getpgrp()) {
+            std::thread::sleep(FOREGROUND);
+            continue;
+        }
+        let mut fds = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: FOREGROUND.subsec_nanos().into() })) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match rustix::io::read(stdin, &mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(&buffer[..length])?,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Sends signals to the command where it is a process below the engine's; before it is there, to all that would start it.
@@ -231,7 +261,7 @@ pub(super) fn signal_below(host: &dyn Host, engine: i32, started: Option<i32>, s
     let receivers = command.map_or_else(|| tree.below(engine), |pid| vec![pid]);
     for signal in signals.iter().filter_map(|signal| Signal::from_named_raw(*signal)) {
         // One that has ended meanwhile needs no signal.
-        let is_roots = |pid: &Pid| kill_process(*pid, signal) == Err(rustix::io::Errno::PERM);
+        let is_roots = |pid: &Pid| kill_process(*pid, signal) == Err(Errno::PERM);
         let of_root: Vec<Pid> = receivers.iter().copied().filter_map(Pid::from_raw).filter(is_roots).collect();
         if !of_root.is_empty() {
             // An engine that was started by sudo belongs to root. sudo remembers the password for a while; it must not ask here.

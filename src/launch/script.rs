@@ -64,13 +64,16 @@ pub(super) fn enter(entry_point: &[OsString], then: &str, stays: bool) -> Vec<u8
 
 /// Becomes the command: the script's own arguments, unless they hold bytes that would not get there.
 pub(super) fn exec(command: &[OsString]) -> Vec<u8> {
+    // A name that begins so is an option for the `exec` of some shells, and `--` a name for that of others: there the shell waits.
+    let is_option = command.first().is_some_and(|name| name.as_encoded_bytes().starts_with(b"-"));
+    let mut script = if is_option { Vec::new() } else { b"exec ".to_vec() };
     if command.iter().all(|word| word.to_str().is_some()) {
-        return b"exec \"$@\"\n".to_vec();
-    }
-    let mut script = b"exec".to_vec();
-    for word in command {
-        script.push(b' ');
-        push_quoted(&mut script, word);
+        script.extend_from_slice(b"\"$@\"");
+    } else {
+        for word in command {
+            push_quoted(&mut script, word);
+            script.push(b' ');
+        }
     }
     script.push(b'\n');
     script
@@ -97,6 +100,13 @@ mod tests {
         let mut script = Vec::new();
         push_quoted(&mut script, word);
         String::from_utf8(script).unwrap()
+    }
+
+    #[test]
+    fn a_name_that_begins_with_a_minus_sign_is_no_option_of_the_shell() {
+        let text = |words: &[&str]| String::from_utf8(exec(&words.iter().map(OsString::from).collect::<Vec<_>>())).unwrap();
+        assert_eq!(text(&["ls", "-l"]), "exec \"$@\"\n");
+        assert_eq!(text(&["-c", "ls"]), "\"$@\"\n");
     }
 
     #[test]

@@ -315,6 +315,29 @@ fn the_program_has_a_terminal_of_the_right_size_when_there_is_one() {
 }
 
 #[test]
+fn in_the_background_only_who_reads_waits_for_the_terminal() {
+    both(|engine| {
+        let patient = engine.patient();
+        let environment = engine.environment(&patient, &json!({}));
+        let (run, output) = (format!("{} run {environment} --no-gui --opengl container --", lab().program().display()), "output");
+        let lines = format!(
+            "set -m\ncd {}\n{run} sh -c 'sleep 1; echo done' >{output} 2>&1 & wait $!\necho status=$?\ncat {output}\n\
+             {run} head -n 1 >{output} 2>&1\ncat {output}\n",
+            patient.home().display()
+        );
+        let lines = patient.file("lines", lines);
+        let mut command = lab().command("script", patient.home());
+        command.envs(patient.variables.iter().map(|(name, value)| (name, value))).args(["-qec"]);
+        command.arg(format!("bash {}", lines.display())).arg("/dev/null").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"typed\n").unwrap();
+        let told = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        assert!(told.contains("status=0") && told.contains("done"), "{told}");
+        assert_eq!(told.matches("typed").count(), 2, "as it was echoed and as it was read: {told}");
+    });
+}
+
+#[test]
 fn every_byte_of_arguments_and_variables_arrives_and_no_secret_is_listed() {
     both(|engine| {
         let patient = engine.patient();

@@ -256,6 +256,23 @@ fn what_cannot_be_written_is_told_with_the_report_and_nothing_else_is_kept() {
 }
 
 #[test]
+fn what_was_written_is_told_when_the_report_cannot_be() {
+    let patient = Patient::new();
+    for format in ["human", "json"] {
+        let (environment, file) = with_removed_flag(&patient);
+        let args = ["--fix", "--no-graphics", "--format", format, "--baseline", "/no/such/file", &environment];
+        let answer = patient.run(args);
+        answer.assert_status(3);
+        let copy = backups(&file).pop().unwrap();
+        assert!(answer.stderr().contains(copy.to_str().unwrap()), "{}", answer.all());
+        patient.run(["undo", &environment]).assert_status(0);
+        // A command that was not started has the status that says so.
+        patient.run(args.into_iter().chain(["--", "true"])).assert_status(125);
+        patient.run(["undo", &environment]).assert_status(0);
+    }
+}
+
+#[test]
 fn an_engine_beside_path_is_not_started_unasked() {
     let patient = Patient::new();
     let (environment, _) = with_removed_flag(&patient);

@@ -248,6 +248,17 @@ fn mounts_of_any_name_arrive_and_missing_ones_do_not_stop_the_start() {
     assert!(answer.stderr().contains("/no/such/place") && answer.stderr().contains("line break"), "{}", answer.stderr());
 }
 
+#[test]
+fn a_mount_for_reading_only_is_one_as_with_casa_distro() {
+    let patient = patient();
+    patient.file("kept/file", "content");
+    let kept = patient.home().join("kept");
+    let environment = environment(&patient, &json!({"mounts": {"/data:ro": kept.to_str().unwrap()}}));
+    let answer = patient.run(run(&environment, &["sh", "-c", "cat /data/file; ! touch /data/new"]));
+    answer.assert_status(0);
+    assert_eq!(answer.stdout(), "content", "{}", answer.stderr());
+}
+
 /// Whether a GL program of the image draws, and with which renderer.
 fn renderer(patient: &Patient, environment: &str, mode: &str) -> Result<String, String> {
     let answer = patient.run(["run", environment, "--opengl", mode, "--", "glxinfo", "-B"]);
@@ -318,6 +329,19 @@ fn the_cookie_works_under_another_machine_name() {
     let answer = patient.run(["run", &environment, "--opengl", "container", "--", "sh", "-c", script]);
     answer.assert_status(0);
     assert_eq!(answer.stdout(), "elsewhere\n");
+}
+
+#[test]
+fn the_cookie_of_this_machines_former_name_opens_the_display() {
+    let server = XServer::start();
+    let patient = with_runtime_directory(Patient::at(&server));
+    let mut cookies = fs::read(server.authority()).unwrap();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let at = cookies.windows(name.trim().len()).position(|part| part == name.trim().as_bytes()).unwrap();
+    cookies[at] ^= 1;
+    fs::write(server.authority(), cookies).unwrap();
+    let environment = environment(&patient, &json!({}));
+    renderer(&patient, &environment, "container").unwrap();
 }
 
 #[test]

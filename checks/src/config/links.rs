@@ -40,7 +40,7 @@ fn run(facts: &Facts) -> Outcome {
     let environment = layers.environment;
     let is_mounted = |link: &&LinkedDirectory| {
         let path = link.path.to_string_lossy();
-        environment.mounts.iter().any(|mount| mount.container.trim_end_matches('/') == path && mount.host.is_some())
+        environment.mounts.iter().any(|mount| mount.place() == path && mount.host.is_some())
     };
     let home = facts.session.as_ref().and_then(|session| session.home.as_ref());
     let found = environment.linked_directories.iter().filter(|link| !is_mounted(link)).map(|link| -> Finding {

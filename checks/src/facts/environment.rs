@@ -169,6 +169,17 @@ pub struct OptionBind {
     pub exists: Option<bool>,
 }
 
+/// The place in the container that a key of `mounts` names, and whether what is there is for reading only. casa_distro hands the key
+/// to the engine as it stands, which reads `/data:ro` as a place and an option.
+#[must_use]
+pub fn place_of_mount(container: &str) -> (&str, bool) {
+    match container.rsplit_once(':') {
+        Some((place, "ro")) => (place, true),
+        Some((place, "rw")) => (place, false),
+        _ => (container, false),
+    }
+}
+
 /// One mount of the merged configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -184,4 +195,12 @@ pub struct Mount {
     pub exists: Option<bool>,
     /// `built-in`, `environment` or `user`: which file it comes from.
     pub source: String,
+}
+
+impl Mount {
+    /// The place in the container, without what the engine reads as an option.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        place_of_mount(&self.container).0.trim_end_matches('/')
+    }
 }

@@ -64,7 +64,7 @@ fn mount(facts: &Facts) -> Outcome {
     for mount in &environment.mounts {
         // An empty or null source disables a mount.
         let Some(host) = mount.host.as_deref().filter(|host| !host.is_empty()) else { continue };
-        if mount.container.trim_end_matches('/') == target {
+        if mount.place() == target {
             findings.push(by_mount(facts, environment, &mount.container, host, mount.source == "user"));
         }
     }
@@ -192,6 +192,8 @@ mod tests {
             assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "ssh-dir-mounted", severity));
             assert_eq!(found[0].edits[0].key, "/mounts/~1casa~1home~1.ssh~1");
         }
+        let read_only = findings(&MOUNT, &mounted("/casa/home/.ssh:ro", Some("$HOME/.ssh"), "user"));
+        assert_eq!(read_only[0].edits[0].key, "/mounts/~1casa~1home~1.ssh:ro", "the engine reads an option");
     }
 
     #[test]

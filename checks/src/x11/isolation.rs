@@ -112,7 +112,7 @@ fn hidden_socket(environment: &Environment, x11: &X11, server: &XServer, options
     if reach != Reach::Local || options.binds.iter().any(|inside| shows_socket(inside)) {
         return None;
     }
-    let shown = environment.mounts.iter().any(|mount| is_made(mount) && shows_socket(&mount.container) && !replaces_tmp(mount));
+    let shown = environment.mounts.iter().any(|mount| is_made(mount) && shows_socket(mount.place()) && !replaces_tmp(mount));
     let replaced = environment.mounts.iter().find(|mount| is_made(mount) && replaces_tmp(mount));
     if shown {
         return None;
@@ -163,7 +163,7 @@ fn is_made(mount: &Mount) -> bool {
 /// Whether another directory takes the place of /tmp.
 fn replaces_tmp(mount: &Mount) -> bool {
     let other = mount.resolved.as_ref().is_some_and(|path| path.as_os_str() != "/tmp");
-    mount.container.trim_end_matches('/') == "/tmp" && other
+    mount.place() == "/tmp" && other
 }
 
 #[cfg(test)]

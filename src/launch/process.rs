@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, getpgrp, getpid, getsid, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, getpid, getsid, kill_process, waitid};
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
@@ -53,13 +53,16 @@ const FILESYSTEM_HELPERS: [&str; 4] = ["squashfuse", "fuse2fs", "fuse-overlayfs"
 pub(super) struct Watch {
     signals: SignalsInfo<WithOrigin>,
     idle: Arc<AtomicBool>,
+    /// Whether whoever started us keeps the end of a child from being told to us.
+    is_deaf: bool,
 }
 
 impl Watch {
     /// Takes the signals over, but for those that whoever started us wants to be ignored (`nohup`, jobs in the background of a script).
     pub(super) fn start(host: &dyn Host) -> io::Result<Self> {
         static IDLE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-        let ignored = ignored(host);
+        let status = host.read_text(Path::new("/proc/self/status"), 64 << 10).unwrap_or_default();
+        let ignored = masked(&status, "SigIgn:");
         let watched: Vec<_> = OF_THE_KEYBOARD.into_iter().chain(SENT_TO_US).filter(|signal| !ignored.contains(signal)).collect();
         let idle = match IDLE.get() {
             Some(idle) => Arc::clone(idle),
@@ -74,7 +77,7 @@ impl Watch {
         };
         let signals = SignalsInfo::new(watched.into_iter().chain([SIGCHLD]))?;
         idle.store(false, Ordering::SeqCst);
-        Ok(Self { signals, idle })
+        Ok(Self { signals, idle, is_deaf: masked(&status, "SigBlk:").contains(&SIGCHLD) })
     }
 
     /// A signal that came before anything was started and means that nothing should be.
@@ -96,6 +99,9 @@ impl Watch {
         let mut child = spawn(argv, plan, streams)?;
         meanwhile();
         let engine = i32::try_from(child.id()).map_err(io::Error::other)?;
+        if self.is_deaf {
+            self.end_with(engine);
+        }
         let mut pending = BTreeSet::new();
         let mut ending: Option<(i32, Instant)> = None;
         let mut waiting_since = None;
@@ -136,6 +142,20 @@ impl Watch {
                 stop_ourselves(host);
             }
         }
+    }
+}
+
+impl Watch {
+    /// Has the waiting end when the engine's process does, where its signal does not come.
+    fn end_with(&self, engine: i32) {
+        let handle = self.signals.handle();
+        std::thread::spawn(move || {
+            if let Some(pid) = Pid::from_raw(engine) {
+                // Whatever comes of it, there is nothing to wait for any more. The status is left for the one who waits.
+                let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            }
+            handle.close();
+        });
     }
 }
 
@@ -312,11 +332,10 @@ impl Tree {
     }
 }
 
-/// Signals that are ignored by this process, from the mask in `/proc/self/status`; none where there is no such file.
-fn ignored(host: &dyn Host) -> BTreeSet<i32> {
-    let status = host.read_text(Path::new("/proc/self/status"), 64 << 10).unwrap_or_default();
+/// The signals of a mask (those that are ignored or blocked) in `/proc/self/status`; none where there is no such file.
+fn masked(status: &str, name: &str) -> BTreeSet<i32> {
     let mask =
-        status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        status.lines().find_map(|line| line.strip_prefix(name)).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     (1..=64).filter(|signal| mask.unwrap_or(0) >> (signal - 1) & 1 == 1).collect()
 }
 
@@ -345,10 +364,9 @@ mod tests {
     }
 
     #[test]
-    fn ignored_signals_are_read_from_the_mask() {
-        let host = RecordedHost::new().file("/proc/self/status", "Name:\tx\nSigIgn:\t0000000000001003\n");
-        assert_eq!(ignored(&host), BTreeSet::from([SIGHUP, SIGINT, 13]));
-        assert!(ignored(&RecordedHost::new()).is_empty());
+    fn signals_are_read_from_a_mask() {
+        assert_eq!(masked("Name:\tx\nSigIgn:\t0000000000001003\n", "SigIgn:"), BTreeSet::from([SIGHUP, SIGINT, 13]));
+        assert!(masked("", "SigIgn:").is_empty());
     }
 
     #[test]

@@ -114,6 +114,19 @@ fn signals_reach_the_program_and_the_private_files_go() {
 }
 
 #[test]
+fn a_launch_ends_with_its_program_where_the_end_of_children_is_not_told() {
+    let patient = patient();
+    let environment = environment(&patient, &json!({}));
+    let of_patient = patient.command(run(&environment, &["sh", "-c", "exit 7"]));
+    let mut deaf = Command::new("timeout");
+    deaf.args(["--signal=KILL", "20", "env", "--block-signal=CHLD"]).arg(of_patient.get_program()).args(of_patient.get_args());
+    deaf.env_clear().envs(of_patient.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = deaf.output().unwrap();
+    assert_eq!(ended.status.code(), Some(7), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(private_directories(&patient).is_empty());
+}
+
+#[test]
 fn a_signal_during_the_start_is_not_lost() {
     let patient = patient();
     let environment = environment(&patient, &json!({}));

@@ -334,8 +334,7 @@ impl Tree {
 
 /// The signals of a mask (those that are ignored or blocked) in `/proc/self/status`; none where there is no such file.
 fn masked(status: &str, name: &str) -> BTreeSet<i32> {
-    let mask =
-        status.lines().find_map(|line| line.strip_prefix(name)).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = status.lines().find_map(|line| line.strip_prefix(name)).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     (1..=64).filter(|signal| mask.unwrap_or(0) >> (signal - 1) & 1 == 1).collect()
 }
 

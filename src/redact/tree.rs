@@ -69,7 +69,7 @@ impl Place<'_> {
 /// What is done with each free text: `Some` replaces it.
 pub(super) type Change<'f> = dyn FnMut(&Place<'_>, &str) -> Option<String> + 'f;
 
-/// The schema of a report, and in it that of the facts, without what is there for people. It is written down, not made of the types
+/// The schema of a report, and in it that of the facts, as far as a walk reads it. It is written down, not made of the types
 /// when it is needed: what makes it would be a twelfth of the program.
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(include_str!("schema.json")).unwrap_or_default());
 
@@ -255,11 +255,21 @@ mod tests {
     fn bare(schema: Value) -> Value {
         match schema {
             Value::Object(map) => {
-                let is_for_people = |key: &str, value: &Value| matches!(key, "description" | "title") && value.is_string();
-                map.into_iter().filter(|(key, value)| !is_for_people(key, value)).map(|(key, value)| (key, bare(value))).collect()
+                map.into_iter().filter_map(|(key, value)| Some((key.clone(), of_keyword(&key, value)?))).collect()
             }
             Value::Array(list) => list.into_iter().map(bare).collect(),
             other => other,
+        }
+    }
+
+    fn of_keyword(keyword: &str, value: Value) -> Option<Value> {
+        match (keyword, value) {
+            ("properties" | "$defs", Value::Object(table)) => {
+                Some(table.into_iter().map(|(name, schema)| (name, bare(schema))).collect())
+            }
+            ("items" | "additionalProperties" | "allOf" | "anyOf" | "oneOf", value) => Some(bare(value)),
+            ("$ref" | "const" | "enum", value) => Some(value),
+            _ => None,
         }
     }
 

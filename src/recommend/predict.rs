@@ -205,7 +205,8 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
                     names.first().map_or("unknown", |name| if name == "nvidia" { "NVIDIA" } else { name })
                 ),
             },
-            Some(ServerVendor::Unnamed) => match image.map(|image| image.glx_indirect) {
+            // An OpenGL from before libglvnd asks no server.
+            Some(ServerVendor::Unnamed) => match image.map(|image| image.glx_indirect || image.glvnd == Some(false)) {
                 Some(true) => verdict(
                     Expected::Works(Confidence::Medium),
                     "the X server names no OpenGL library, and the image then uses its Mesa",

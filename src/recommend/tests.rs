@@ -315,6 +315,9 @@ fn a_server_that_names_no_vendor() {
     let unnamed = || server(healthy(), |server| server.glx = Some(glx(&[])));
     expect(&unnamed(), OpenGl::Container, "names no OpenGL library");
     expect(&image(unnamed(), |contents| contents.glx_indirect = false), OpenGl::Software, "slow");
+    let old =
+        image(unnamed(), |contents| (contents.glx_indirect, contents.glvnd, contents.glx_vendors) = (false, Some(false), vec![]));
+    expect(&old, OpenGl::Container, "uses its Mesa");
 }
 
 #[test]

@@ -264,7 +264,13 @@ fn the_image_s_mesa_and_the_card() {
             result: Some(GlResult { contexts: vec![context], ..GlResult::default() }),
         });
     });
-    assert_eq!(expect(&newer_here, OpenGl::Container, "much older").confidence, Confidence::Medium);
+    assert_eq!(expect(&newer_here, OpenGl::Container, "may not know").confidence, Confidence::Medium);
+    for (mesa, words) in
+        [("23.2.1", "may not know"), ("24.0.9", "may not know"), ("24.2.8", "fit together"), ("25.0.7", "fit together")]
+    {
+        let xe = image(card("xe", &["iris"]), |contents| contents.mesa = Some(mesa.into()));
+        expect(&xe, OpenGl::Container, words);
+    }
     expect(&image(newer_here, |contents| contents.mesa = Some("23.2.1".into())), OpenGl::Container, "fit together");
 }
 

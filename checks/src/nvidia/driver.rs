@@ -5,6 +5,7 @@ use super::{Driver, NvidiaCard, cards, gpu, kernel_driver};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, GlContext, Gpu, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::packages::{distribution, is_layered};
 use crate::renderer::{RendererClass, classify};
 
 pub(super) static CHECK: Check = Check {
@@ -138,14 +139,17 @@ fn undriven(facts: &Facts, gpu: &Gpu, cards: &[&NvidiaCard<'_>]) -> Finding {
         Some(true) => finding
             .evidence(format!("/lib/modules: the kernel {kernel} has a module of NVIDIA, which is not loaded"))
             .advise_command("Load it by hand; what it answers tells why it was not loaded.", "sudo modprobe nvidia"),
-        Some(false) if version.is_some() => finding
-            .evidence(format!("/lib/modules: the kernel {kernel} has no module of NVIDIA"))
-            .advise_command(
-                "Have the module built for this kernel, then start the machine again. Where your distribution has it ready made, as \
-                 Ubuntu has, install the package with that of this kernel.",
+        Some(false) if version.is_some() => {
+            let finding = finding.evidence(format!("/lib/modules: the kernel {kernel} has no module of NVIDIA"));
+            let text = "Have the module built for this kernel, then start the machine again. Where your distribution has it ready \
+                        made, as Ubuntu has, install the package with that of this kernel.";
+            match distribution(facts) {
+                _ if is_layered(facts) => finding.advise(text),
                 // RPM Fusion's driver, which is the usual one there, does not come with dkms.
-                if is_fedora(facts) { "sudo akmods --force" } else { "sudo dkms autoinstall" },
-            ),
+                Some(("fedora", _)) => finding.advise_command(text, "sudo akmods --force"),
+                _ => finding.advise_command(text, "sudo dkms autoinstall"),
+            }
+        }
         _ => finding.advise("Install NVIDIA's driver from your distribution, then start the machine again."),
     };
     let finding = secure_boot(finding, gpu);
@@ -159,11 +163,6 @@ fn undriven(facts: &Facts, gpu: &Gpu, cards: &[&NvidiaCard<'_>]) -> Finding {
             .advise("Nothing has to be done unless you want the NVIDIA card: the OpenGL mode container draws with the other one."),
         None => finding.advise("Until then use the OpenGL modes container or software."),
     }
-}
-
-fn is_fedora(facts: &Facts) -> bool {
-    let distribution = facts.machine.as_ref().and_then(|machine| machine.distribution.as_ref());
-    distribution.is_some_and(|distribution| distribution.id == "fedora")
 }
 
 /// The card that draws on the display, which is not NVIDIA's where its driver is not loaded.

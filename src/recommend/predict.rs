@@ -301,7 +301,8 @@ fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
         NvidiaPath::Unknown => return verdict(Expected::Unsure, "the graphics cards were not looked at".into()),
     };
     match display {
-        DisplayKind::Local | DisplayKind::Wslg if drives => {
+        // The module vnc makes a screen of a card one of VNC as well.
+        DisplayKind::Local | DisplayKind::Vnc | DisplayKind::Wslg if drives => {
             if let Some(trouble) = driver_trouble(facts) {
                 return verdict(Expected::Fails, format!("{trouble}, and the mode nv brings that very driver into the container"));
             }

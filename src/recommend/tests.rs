@@ -130,6 +130,9 @@ fn nvidia_on_the_screen_and_a_coherent_driver() {
     assert_eq!(found.confidence, Confidence::High);
     let container = found.rejected.iter().find(|rejected| rejected.opengl == OpenGl::Container).unwrap();
     assert!(container.reason.contains("NVIDIA"), "{container:?}");
+    // The same screen, shown to others by the server's module vnc.
+    let shown = server(nvidia(healthy(), "550.163.01", "550.163.01", true), |server| server.kind = ServerKind::Xvnc);
+    expect(&shown, OpenGl::Nv, "NVIDIA driver 550.163.01");
 }
 
 #[test]

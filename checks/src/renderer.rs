@@ -140,20 +140,24 @@ pub fn classify(context: &GlContext) -> Classification {
         return Classification { class: RendererClass::None, family: None, inner, contradictions: Vec::new() };
     }
     let (by_name, family) = name.class();
-    let (class, contradictions) = second_opinion(context, by_name);
+    let (class, contradictions) = second_opinion(&name, by_name, family);
     Classification { class, family, inner, contradictions }
 }
 
 /// Corrects the verdict of the name by what else is known.
-fn second_opinion(context: &GlContext, by_name: RendererClass) -> (RendererClass, Vec<String>) {
-    let accelerated = context.accelerated;
+fn second_opinion(name: &Name<'_>, by_name: RendererClass, family: Option<Family>) -> (RendererClass, Vec<String>) {
+    let context = name.context;
+    // Mesa's driver svga says of every virtual machine that it is not accelerated; without a card behind it, it does not load.
+    let accelerated = context.accelerated.filter(|_| family != Some(Family::Svga3d));
     // Cards that are not on a PCI bus have no ids either, so that alone is no proof where Mesa says "accelerated".
     let no_ids = context.vendor_id == Some(u32::MAX) && context.device_id == Some(u32::MAX) && accelerated != Some(true);
-    let driver = context.driver.as_deref().filter(|driver| matches!(*driver, "swrast" | "kms_swrast"));
+    // EGL reaches these two by the way of the software renderers and says so; who draws below them their name tells.
+    let by_egl = !name.layers.iter().any(|layer| matches!(layer, Layer::Zink | Layer::D3d12));
+    let driver = context.driver.as_deref().filter(|driver| by_egl && matches!(*driver, "swrast" | "kms_swrast"));
     let against: Vec<String> = [
         (accelerated == Some(false)).then(|| "Mesa says that it is not accelerated".to_owned()),
         no_ids.then(|| "it has no vendor and device id (0xffffffff)".to_owned()),
-        (context.software_device == Some(true)).then(|| "EGL says that its device is a software one".to_owned()),
+        (by_egl && context.software_device == Some(true)).then(|| "EGL says that its device is a software one".to_owned()),
         driver.map(|driver| format!("its driver is {driver}")),
     ]
     .into_iter()
@@ -251,7 +255,12 @@ impl<'a> Name<'a> {
 
     fn virtual_machine(&self, inner: &str) -> Option<Family> {
         Some(match () {
-            () if self.layers.contains(&Layer::D3d12) || self.vendor == "microsoft corporation" => Family::D3d12,
+            () if self.layers.contains(&Layer::D3d12)
+                || self.vendor == "microsoft corporation"
+                || inner.starts_with("microsoft direct3d12") =>
+            {
+                Family::D3d12
+            }
             () if inner.contains("venus") => Family::Venus,
             () if self.layers.contains(&Layer::Virgl) || inner.starts_with("virgl") => Family::Virgl,
             () if inner.starts_with("svga3d") => Family::Svga3d,
@@ -272,15 +281,20 @@ impl<'a> Name<'a> {
             () if has("tegra") || has_word(inner, "orin") || has("xavier") => Family::Tegra,
             () if by("nvidia") || has("nvidia") || has("geforce") || has("quadro") || has("tesla") => Family::Nvidia,
             () if (by("ati technologies") || by("advanced micro devices")) && !is_mesa => Family::AmdProprietary,
-            () if has("radeon") || has("gfx1") || has_word(inner, "amd") || by("x.org") || has_word(&self.vendor, "amd") => {
-                if self.layers.contains(&Layer::Gallium) { Family::AmdOld } else { Family::Amd }
-            }
-            () if has("intel") || by("intel") || has("(dg2)") || has("(mtl)") => {
-                if self.layers.contains(&Layer::MesaDri) {
-                    Family::IntelOld
+            () if ["amd", "ati"].iter().any(|word| has_word(inner, word))
+                || has("radeon")
+                || has("gfx1")
+                || by("x.org")
+                || has_word(&self.vendor, "amd") =>
+            {
+                if self.layers.contains(&Layer::Gallium) {
+                    Family::AmdOld
                 } else {
-                    Family::Intel
+                    Family::Amd
                 }
+            }
+            () if has("intel") || by("intel") || has("(dg2)") || has("(mtl)") || inner.starts_with("i915 ") => {
+                if self.layers.contains(&Layer::MesaDri) { Family::IntelOld } else { Family::Intel }
             }
             () if has("lima") || has("mali400") || has("mali450") || has("mali-400") || has("mali-450") => Family::Lima,
             () if has("panfrost") || has("panthor") || (has("mali") && is_mesa) => Family::Mali,

@@ -185,11 +185,11 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
                         reason: format!("the image's Mesa has no driver for your card ({driver}), so that the processor draws"),
                     };
                 }
-                if is_much_older(facts, image) {
+                if may_not_know_the_card(facts, image) {
                     return verdict(
                         Expected::Best(Confidence::Medium),
-                        "your screen is driven by Mesa and so is the OpenGL of the image, which is much older: it may not know a new card, \
-                         and lets the processor draw then",
+                        "your screen is driven by Mesa and so is the OpenGL of the image, which is older: it may not know a new card, and \
+                         lets the processor draw then",
                     );
                 }
                 verdict(
@@ -205,7 +205,8 @@ fn container(facts: &Facts, display: DisplayKind) -> Verdict {
                     names.first().map_or("unknown", |name| if name == "nvidia" { "NVIDIA" } else { name })
                 ),
             },
-            Some(ServerVendor::Unnamed) => match image.map(|image| image.glx_indirect) {
+            // An OpenGL from before libglvnd asks no server.
+            Some(ServerVendor::Unnamed) => match image.map(|image| image.glx_indirect || image.glvnd == Some(false)) {
                 Some(true) => verdict(
                     Expected::Works(Confidence::Medium),
                     "the X server names no OpenGL library, and the image then uses its Mesa",
@@ -254,20 +255,30 @@ fn missing_driver<'a>(facts: &'a Facts, image: &ImageContents) -> Option<&'a str
 /// How many of Mesa's yearly numbers an image may be behind before it is doubted that it knows the machine's card.
 const YEARS: u32 = 3;
 
-/// Whether the image's Mesa is so much older than the one that draws on this machine with a card that it may not know the card.
-fn is_much_older(facts: &Facts, image: &ImageContents) -> bool {
+/// Whether the image's Mesa is so much older than the one that draws on this machine with a card that it may not know the card, or
+/// older than the kernel's driver of it.
+fn may_not_know_the_card(facts: &Facts, image: &ImageContents) -> bool {
     let year = |text: &str| text.split('.').next().and_then(|year| year.trim().parse::<u32>().ok());
     let contexts = facts.glx_contexts();
     let by_card = contexts.filter(|context| classify(context).class == RendererClass::Hardware);
     let here = by_card.filter_map(|context| year(context.version.split_once("Mesa ")?.1)).max();
-    matches!((here, image.mesa.as_deref().and_then(year)), (Some(here), Some(there)) if here >= there + YEARS)
+    let cards = facts.gpu.iter().flat_map(|gpu| &gpu.cards);
+    // The kernel's newer driver for Intel, which Mesa serves since 24.1 however it was built.
+    let by_xe = cards.into_iter().any(|card| card.driver.as_deref() == Some("xe"));
+    let of_image = mesa(image);
+    by_xe && !of_image.is_empty() && of_image < vec![24, 1]
+        || matches!((here, of_image.first()), (Some(here), Some(there)) if here >= there + YEARS)
+}
+
+/// The numbers of the image's Mesa; none where it is not known.
+fn mesa(image: &ImageContents) -> Vec<u32> {
+    image.mesa.as_deref().unwrap_or_default().split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 /// Whether the image's Mesa may draw by GLX 1.2: version 20.3 does on a real nxagent, version 22.3 does not; what lies between was
 /// not tried.
 fn speaks_old_glx(image: &ImageContents) -> bool {
-    let mesa = image.mesa.as_deref().unwrap_or_default();
-    let numbers: Vec<u32> = mesa.split('.').map_while(|part| part.parse().ok()).collect();
+    let numbers = mesa(image);
     !numbers.is_empty() && numbers < vec![22, 3]
 }
 
@@ -290,7 +301,8 @@ fn nv(facts: &Facts, display: DisplayKind) -> Verdict {
         NvidiaPath::Unknown => return verdict(Expected::Unsure, "the graphics cards were not looked at".into()),
     };
     match display {
-        DisplayKind::Local | DisplayKind::Wslg if drives => {
+        // The module vnc makes a screen of a card one of VNC as well.
+        DisplayKind::Local | DisplayKind::Vnc | DisplayKind::Wslg if drives => {
             if let Some(trouble) = driver_trouble(facts) {
                 return verdict(Expected::Fails, format!("{trouble}, and the mode nv brings that very driver into the container"));
             }

@@ -130,6 +130,9 @@ fn nvidia_on_the_screen_and_a_coherent_driver() {
     assert_eq!(found.confidence, Confidence::High);
     let container = found.rejected.iter().find(|rejected| rejected.opengl == OpenGl::Container).unwrap();
     assert!(container.reason.contains("NVIDIA"), "{container:?}");
+    // The same screen, shown to others by the server's module vnc.
+    let shown = server(nvidia(healthy(), "550.163.01", "550.163.01", true), |server| server.kind = ServerKind::Xvnc);
+    expect(&shown, OpenGl::Nv, "NVIDIA driver 550.163.01");
 }
 
 #[test]
@@ -264,7 +267,13 @@ fn the_image_s_mesa_and_the_card() {
             result: Some(GlResult { contexts: vec![context], ..GlResult::default() }),
         });
     });
-    assert_eq!(expect(&newer_here, OpenGl::Container, "much older").confidence, Confidence::Medium);
+    assert_eq!(expect(&newer_here, OpenGl::Container, "may not know").confidence, Confidence::Medium);
+    for (mesa, words) in
+        [("23.2.1", "may not know"), ("24.0.9", "may not know"), ("24.2.8", "fit together"), ("25.0.7", "fit together")]
+    {
+        let xe = image(card("xe", &["iris"]), |contents| contents.mesa = Some(mesa.into()));
+        expect(&xe, OpenGl::Container, words);
+    }
     expect(&image(newer_here, |contents| contents.mesa = Some("23.2.1".into())), OpenGl::Container, "fit together");
 }
 
@@ -315,6 +324,9 @@ fn a_server_that_names_no_vendor() {
     let unnamed = || server(healthy(), |server| server.glx = Some(glx(&[])));
     expect(&unnamed(), OpenGl::Container, "names no OpenGL library");
     expect(&image(unnamed(), |contents| contents.glx_indirect = false), OpenGl::Software, "slow");
+    let old =
+        image(unnamed(), |contents| (contents.glx_indirect, contents.glvnd, contents.glx_vendors) = (false, Some(false), vec![]));
+    expect(&old, OpenGl::Container, "uses its Mesa");
 }
 
 #[test]

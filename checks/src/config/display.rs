@@ -40,7 +40,8 @@ fn run(facts: &Facts) -> Outcome {
     for layer in &layers.all {
         for key in ["env", "gui_env"] {
             for entry in layer.entries(key) {
-                if entry.name == "DISPLAY" && entry.value.as_str().is_some_and(is_fixed) {
+                let counts = !layers.is_replaced(layer, &entry.pointer);
+                if entry.name == "DISPLAY" && counts && entry.value.as_str().is_some_and(is_fixed) {
                     findings.push(of_variable(layer, key, &entry.pointer, entry.value, has_default));
                 }
             }
@@ -129,14 +130,17 @@ mod tests {
     fn a_fixed_display_becomes_the_session_s() {
         let facts = facts_with_user(
             &json!({"container_type": "singularity", "env": {"DISPLAY": ":0"}, "gui_env": {"DISPLAY": "localhost:10.0"}}),
-            Some(&json!({"gui_env": {"DISPLAY": "other:0"}})),
+            Some(&json!({"env": {"OTHER": ":0"}})),
         );
-        assert_eq!(
-            edits(&CHECK, &facts),
-            ["remove /env/DISPLAY", "set /gui_env/DISPLAY \"$DISPLAY\"", "set /gui_env/DISPLAY \"$DISPLAY\""]
-        );
+        assert_eq!(edits(&CHECK, &facts), ["remove /env/DISPLAY", "set /gui_env/DISPLAY \"$DISPLAY\""]);
         let safeties: Vec<_> = findings(&CHECK, &facts).iter().map(|finding| finding.advice[0].safety).collect();
-        assert_eq!(safeties, [Safety::Safe, Safety::Safe, Safety::Confirm]);
+        assert_eq!(safeties, [Safety::Safe, Safety::Safe]);
+        // What the user's file replaces counts for nobody who reads this.
+        let fixed = json!({"container_type": "singularity", "gui_env": {"DISPLAY": ":0"}});
+        let elsewhere = facts_with_user(&fixed, Some(&json!({"gui_env": {"DISPLAY": "other:0"}})));
+        let found = findings(&CHECK, &elsewhere);
+        assert!(found.len() == 1 && found[0].advice[0].safety == Safety::Confirm, "{found:?}");
+        assert_eq!(CHECK.judge(&facts_with_user(&fixed, Some(&json!({"gui_env": {"DISPLAY": "$DISPLAY"}})))), Outcome::Pass);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::layers::{Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Change, FindingKind, Safety, Severity};
-use crate::gl::variables::{effect, server_vendor};
+use crate::gl::variables::{effect, is_how_windows_draws, server_vendor};
 use crate::renderer::{RendererClass, classify};
 
 /// Does the configuration bend OpenGL in every container that it starts?
@@ -42,7 +42,7 @@ fn run(facts: &Facts) -> Outcome {
         Err(none) => return none,
     };
     let mut findings = Vec::new();
-    for setting in layers.all.iter().flat_map(settings) {
+    for setting in layers.all.iter().flat_map(settings).filter(|setting| !layers.is_replaced(&setting.layer, &setting.pointer)) {
         match acts(facts, &layers, &setting) {
             Ok(Some((what, severity))) => {
                 let finding = OVERRIDE
@@ -102,7 +102,7 @@ fn acts(facts: &Facts, layers: &Layers<'_>, setting: &Setting<'_>) -> Result<Opt
     let record = layer.object.get("casa_doctor");
     let ours = record.and_then(|record| record.get("set_for_stock")?.get(&setting.pointer));
     // A reference is looked up at each start, and may be nothing.
-    if value.starts_with('$') || ours == Some(&Value::from(value)) {
+    if value.starts_with('$') || ours == Some(&Value::from(value)) || is_how_windows_draws(facts, name, value) {
         return Ok(None);
     }
     if name == "LD_LIBRARY_PATH" {

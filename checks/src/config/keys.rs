@@ -95,8 +95,8 @@ fn run(facts: &Facts) -> Outcome {
     findings.extend(container_type(&layers, matches!(os, "macos" | "windows")));
     for layer in &layers.all {
         for (key, kind, dies) in KEYS {
-            if let Some(value) = layer.object.get(key) {
-                findings.extend(wrong_types(layer, key, value, kind, dies));
+            if let Some(value) = layer.object.get(key).filter(|value| !(value.is_null() && may_be_null(layer, key))) {
+                findings.extend(wrong_types(&layers, layer, key, value, kind, dies));
             }
         }
     }
@@ -207,7 +207,16 @@ fn container_type(layers: &Layers<'_>, needs_docker: bool) -> Option<Finding> {
     })
 }
 
-fn wrong_types(layer: &Layer<'_>, key: &str, value: &Value, kind: Kind, dies: bool) -> Vec<Finding> {
+/// Whether casa_distro takes null for a key that is not there. A list that the environment has does not take the user's null.
+fn may_be_null(layer: &Layer<'_>, key: &str) -> bool {
+    match key {
+        "branch" | "image_id" | "image_version" | "type" | "version" => true,
+        "container_gui_options" => !layer.is_user,
+        _ => false,
+    }
+}
+
+fn wrong_types(layers: &Layers<'_>, layer: &Layer<'_>, key: &str, value: &Value, kind: Kind, dies: bool) -> Vec<Finding> {
     let pointer = format!("/{key}");
     let whole = |wanted: &str| {
         WRONG_TYPE
@@ -237,7 +246,7 @@ fn wrong_types(layer: &Layer<'_>, key: &str, value: &Value, kind: Kind, dies: bo
             }]
         }
         (Kind::TextList, _) => vec![whole("a list of texts").advise(format!("Write \"{key}\" as a list of texts, or remove it."))],
-        (Kind::TextMap | Kind::MountMap, Value::Object(_)) => wrong_entries(layer, key, kind == Kind::MountMap),
+        (Kind::TextMap | Kind::MountMap, Value::Object(_)) => wrong_entries(layers, layer, key, kind == Kind::MountMap),
         (Kind::TextMap | Kind::MountMap, _) => {
             vec![whole("an object of texts").advise(format!("Write \"{key}\" as an object in braces, or remove it."))]
         }
@@ -261,8 +270,11 @@ fn wrong_elements(layer: &Layer<'_>, key: &str, list: &[Value]) -> Vec<Finding> 
         .collect()
 }
 
-fn wrong_entries(layer: &Layer<'_>, key: &str, mounts: bool) -> Vec<Finding> {
+fn wrong_entries(layers: &Layers<'_>, layer: &Layer<'_>, key: &str, mounts: bool) -> Vec<Finding> {
     let wrong = layer.entries(key).into_iter().filter(|entry| !(entry.value.is_string() || (mounts && entry.value.is_null())));
+    // A scalar is replaced; into an object casa_distro would merge, and dies.
+    let wrong =
+        wrong.filter(|entry| entry.value.is_object() || entry.value.is_array() || !layers.is_replaced(layer, &entry.pointer));
     wrong
         .map(|entry| {
             let found = entry_finding(layer, &entry.pointer, key, entry.value);
@@ -404,9 +416,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_user_s_file_replaces_ends_nothing() {
+        let wrong = complete("env", json!({"A": 1, "B": {}}));
+        let user = json!({"env": {"A": "1", "B": "b"}});
+        let found = findings(&CHECK, &facts_with_user(&wrong, Some(&user)));
+        assert!(found.len() == 1 && found[0].evidence[0].contains("/env/B"), "only an object is merged into: {found:?}");
+    }
+
+    #[test]
+    fn a_list_does_not_take_the_user_s_null() {
+        let config = complete("container_gui_options", json!(["--nv"]));
+        let user = json!({"container_gui_options": null});
+        assert_eq!(ids(&CHECK, &facts_with_user(&config, Some(&user))), ["config-wrong-type"]);
+    }
+
+    #[test]
     fn wrong_kinds_are_told_for_every_key() {
         for (key, ..) in KEYS {
             for wrong in [json!(null), json!(true), json!(1.5)] {
+                if wrong.is_null()
+                    && ["branch", "image_id", "image_version", "type", "version", "container_gui_options"].contains(&key)
+                {
+                    assert_eq!(CHECK.judge(&facts(&complete(key, wrong))), Outcome::Pass, "{key}: as if it were not there");
+                    continue;
+                }
                 let found = findings(&CHECK, &facts(&complete(key, wrong.clone())));
                 assert_eq!(
                     found.iter().map(|finding| finding.kind.id).collect::<Vec<_>>(),

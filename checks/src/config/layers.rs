@@ -75,6 +75,17 @@ impl<'a> Layers<'a> {
         self.all.iter().rev().find(|layer| layer.object.contains_key(key)).copied()
     }
 
+    /// Whether an entry of an object, such as `/env/NAME`, has another value in the user's file, which counts.
+    pub(super) fn is_replaced(&self, layer: &Layer<'_>, pointer: &str) -> bool {
+        let in_users = |pointer: &str| {
+            let user = self.all.iter().find(|other| other.is_user)?;
+            user.file.value.as_ref()?.pointer(pointer)
+        };
+        // Elements of lists are joined.
+        let is_entry = ["/env/", "/gui_env/", "/mounts/"].iter().any(|object| pointer.starts_with(object));
+        !layer.is_user && is_entry && in_users(pointer).is_some()
+    }
+
     /// The merged view, or what there is of it when the user's file cannot be read.
     pub(super) fn merged(&self) -> Value {
         self.environment.merged.clone().unwrap_or_else(|| {

@@ -70,7 +70,7 @@ fn run(facts: &Facts) -> Outcome {
     let mut findings = Vec::new();
     for layer in &layers.all {
         for entry in layer.entries("mounts") {
-            if entry.value.is_null() {
+            if entry.value.is_null() && !layers.is_replaced(layer, &entry.pointer) {
                 findings.push(null_mount(&layers, layer, &entry));
             }
         }
@@ -271,7 +271,6 @@ mod tests {
             [
                 "set /mounts/~1host \"\"",
                 "set /mounts/~1home \"\"",
-                "remove /mounts/~1data",
                 "set /mounts/~1volatile2 \"\"",
                 "remove /mounts/~1nfs~1data",
                 "set /mounts/~1data \"\"",

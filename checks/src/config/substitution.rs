@@ -42,7 +42,8 @@ fn run(facts: &Facts) -> Outcome {
         for key in ["env", "gui_env", "mounts"] {
             for entry in layer.entries(key) {
                 // casa_distro puts SOFTWARE_OPENGL away only after it has read it, but removing it is the other finding's cure.
-                if entry.name != "SOFTWARE_OPENGL" {
+                let replaced = layers.is_replaced(layer, &entry.pointer);
+                if entry.name != "SOFTWARE_OPENGL" && !replaced {
                     findings.extend(of_value(layer, &entry, &merged));
                 }
                 if key == "mounts" {
@@ -123,7 +124,7 @@ fn placeholder(text: &str, merged: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{edits, facts, findings};
+    use super::super::testing::{edits, facts, facts_with_user, findings};
     use super::*;
 
     #[test]
@@ -149,6 +150,16 @@ mod tests {
         let found = findings(&CHECK, &facts);
         assert_eq!(found[0].evidence, ["/env/conf/casa_distro.json:2: \"${HOME}\" in \"/env/A\" cannot be read: KeyError: 'HOME'"]);
         assert!(found.iter().all(|finding| finding.advice[0].safety == Safety::Safe));
+    }
+
+    /// A shared environment's file cannot be mended by everybody, but every user can overrule it.
+    #[test]
+    fn what_the_user_s_file_replaces_is_never_read() {
+        let config = json!({"name": "bv", "system": "s", "env": {"A": "${HOME}"}, "mounts": {"/data": "${HOME}/data"}});
+        let user = json!({"env": {"A": "$HOME"}, "mounts": {"/data": ""}});
+        assert_eq!(CHECK.judge(&facts_with_user(&config, Some(&user))), Outcome::Pass);
+        assert_eq!(findings(&CHECK, &facts_with_user(&config, Some(&json!({"env": {}})))).len(), 2);
+        assert_eq!(findings(&CHECK, &facts_with_user(&json!({"name": "bv", "system": "s"}), Some(&config))).len(), 2);
     }
 
     #[test]

@@ -127,7 +127,10 @@ fn egl_libraries() -> String {
 fn report(kind: &'static FindingKind, tests: &[&Test<'_>], facts: &Facts) -> Option<Finding> {
     let severity = tests.iter().map(|test| test.severity).max()?;
     let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
-    let finding = kind.found().severity(severity).title(format!("{}: {}", kind.title, names.join(", ")));
+    // The other tests ask every card of the machine, and some must be woken up first.
+    let slow = kind.id == HUNG.id && severity < Severity::Error;
+    let title = if slow { "A graphics driver does not answer in time" } else { kind.title };
+    let finding = kind.found().severity(severity).title(format!("{title}: {}", names.join(", ")));
     Some(advise(ends(finding, tests), kind, facts))
 }
 
@@ -173,6 +176,10 @@ fn advise(finding: Finding, kind: &'static FindingKind, facts: &Facts) -> Findin
         None => finding,
     };
     let finding = if kind.id == HUNG.id {
+        let finding = finding.advise_command(
+            "See whether it only takes long: a card that nothing keeps awake needs seconds, and several of them need more.",
+            "casa-doctor --probe-timeout 30",
+        );
         finding.advise_command("Look for a card that stopped answering.", "sudo dmesg | grep -iE 'drm|nvrm|xid|gpu hang'")
     } else {
         finding.advise("Reinstall or update the graphics driver of this machine, then restart it.")
@@ -234,6 +241,10 @@ mod tests {
         let ids: Vec<_> = found.iter().map(|finding| (finding.kind.id, finding.severity)).collect();
         assert_eq!(ids, [("gl-probe-crashed", Severity::Warning), ("gl-probe-hung", Severity::Warning)]);
         assert!(found[1].title.as_deref().is_some_and(|title| title.contains("X display") && title.contains("devices")));
+        assert!(found[1].title.as_deref().is_some_and(|title| title.contains("not answer in time")), "it may be slow: {found:?}");
+        assert_eq!(found[1].advice[0].command.as_deref(), Some("casa-doctor --probe-timeout 30"));
+        let of_glx = findings(&Facts { x11: Some(desktop()), glx: Some(hang()), ..super::super::samples::facts() });
+        assert!(of_glx[0].title.as_deref().is_some_and(|title| title.contains("hangs")), "{of_glx:?}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The device nodes by which programs reach a card.
 
+use super::drawing_cards;
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{DeviceNode, Facts, ProbeId};
+use crate::facts::{DeviceNode, Facts, Gpu, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::nvidia::{closed_node, missing_node};
 
 pub(super) static CHECK: Check = Check {
     id: "dri-access",
@@ -40,13 +42,38 @@ fn run(facts: &Facts) -> Outcome {
     // With one node open, a program draws on that card; the other one is for whoever asks for it.
     let finding = if closed.len() < gpu.render_nodes.len() {
         finding.severity(Severity::Info).evidence("another render node can be used")
+    } else if goes_by_its_own_nodes(gpu) {
+        finding.severity(Severity::Info).evidence(
+            "NVIDIA's driver draws by way of /dev/nvidiactl and /dev/nvidia0, which you may use, with or without this node",
+        )
     } else {
         finding
     };
     Outcome::Findings(vec![advise(finding, first, facts)])
 }
 
+/// Whether every card that draws is one of NVIDIA's own driver, which needs no render node, and can be used.
+fn goes_by_its_own_nodes(gpu: &Gpu) -> bool {
+    let of_nvidia = drawing_cards(Some(gpu)).all(|card| card.driver.as_deref().is_some_and(|driver| driver.starts_with("nvidia")));
+    let nodes = gpu.nvidia.as_ref().map(|nvidia| nvidia.nodes.as_slice()).unwrap_or_default();
+    of_nvidia && missing_node(nodes).is_none() && closed_node(nodes).is_none()
+}
+
+/// Whether owner, group and mode of a node that is closed to this user would let him in.
+pub(crate) fn permits(node: &DeviceNode, groups: &[u32]) -> bool {
+    let may = |bits: u32| node.mode.is_some_and(|mode| mode & bits == bits);
+    // What is meant for everybody is kept from the group where the group has less.
+    if node.group.is_some_and(|group| groups.contains(&group)) { may(0o060) } else { may(0o006) }
+}
+
+/// What to do about a node that is closed for another reason than its permissions.
+pub(crate) const CLOSED_OTHERWISE: &str = "The permissions of the node would let you in, so that something else keeps you out: SELinux, or the container \
+     or service in which this session runs. What started the session must pass the device on.";
+
 fn in_words(node: &DeviceNode) -> String {
+    if node.refused_by_cgroup {
+        return format!("{}: refused by a device cgroup (operation not permitted)", node.path.display());
+    }
     let group = node.group.map_or_else(|| "not known".to_owned(), |group| group.to_string());
     let mode = node.mode.map_or_else(|| "not known".to_owned(), |mode| format!("{mode:04o}"));
     format!("{}: no permission to read and write; group {group}, mode {mode}", node.path.display())
@@ -56,6 +83,7 @@ fn advise(finding: Finding, node: &DeviceNode, facts: &Facts) -> Finding {
     let path = node.path.display();
     let groups = facts.session.as_ref().map(|session| session.groups.as_slice()).unwrap_or_default();
     match node.group {
+        _ if node.refused_by_cgroup || permits(node, groups) => finding.advise(CLOSED_OTHERWISE),
         Some(NOBODY) => finding.advise(
             "The node's group is not known in this container: the engine that started it must keep your groups (with Podman, \
              --group-add keep-groups) or pass the device.",
@@ -81,7 +109,7 @@ fn advise(finding: Finding, node: &DeviceNode, facts: &Facts) -> Finding {
 mod tests {
     use super::super::samples::{facts, session};
     use super::*;
-    use crate::facts::{Gpu, Session};
+    use crate::facts::{Card, Nvidia, Session};
 
     fn node(number: u32, usable: bool, group: u32) -> DeviceNode {
         DeviceNode {
@@ -130,10 +158,43 @@ mod tests {
 
     #[test]
     fn a_member_of_the_group_is_not_sent_to_join_it() {
-        let found = finding(judge(vec![node(128, false, 105)], &[1000, 105]));
+        let shut = DeviceNode { mode: Some(0o600), ..node(128, false, 105) };
+        let found = finding(judge(vec![shut], &[1000, 105]));
         assert!(found.advice[0].command.as_deref().is_some_and(|command| command.starts_with("sudo chmod")));
         let found = finding(judge(vec![node(128, false, NOBODY)], &[1000]));
         assert_eq!(found.advice[0].command, None);
+    }
+
+    #[test]
+    fn what_permissions_do_not_explain_is_not_cured_by_them() {
+        let by_cgroup = DeviceNode { refused_by_cgroup: true, ..node(128, false, 105) };
+        let for_all = DeviceNode { mode: Some(0o666), ..node(128, false, 105) };
+        for (node, groups) in [(by_cgroup, vec![1000]), (for_all, vec![1000]), (node(128, false, 105), vec![1000, 105])] {
+            let found = finding(judge(vec![node], &groups));
+            assert_eq!(found.advice[0].command, None, "{found:?}");
+            assert!(found.advice[0].text.contains("something else"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_whose_only_card_is_of_nvidias_own_driver_needs_no_render_node() {
+        let usable = |name: &str| DeviceNode { path: format!("/dev/{name}").into(), usable: true, ..DeviceNode::default() };
+        let card = |driver: &str| Card { name: "card0".into(), driver: Some(driver.into()), ..Card::default() };
+        let gpu = |cards: &[&str], nodes: &[&str]| Gpu {
+            cards: cards.iter().map(|driver| card(driver)).collect(),
+            render_nodes: vec![node(128, false, 105)],
+            nvidia: Some(Nvidia { nodes: nodes.iter().map(|name| usable(name)).collect(), ..Nvidia::default() }),
+            ..Gpu::default()
+        };
+        let nodes = ["nvidia0", "nvidiactl"];
+        for (gpu, severity) in [
+            (gpu(&["ast", "nvidia"], &nodes), Severity::Info),
+            (gpu(&["i915", "nvidia"], &nodes), Severity::Warning),
+            (gpu(&["nvidia"], &[]), Severity::Warning),
+        ] {
+            let facts = Facts { gpu: Some(gpu), session: Some(session(&[])), ..facts() };
+            assert_eq!(finding(CHECK.judge(&facts)).severity, severity, "{facts:?}");
+        }
     }
 
     #[test]

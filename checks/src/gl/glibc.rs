@@ -6,7 +6,7 @@
 
 use super::x_server;
 use crate::check::{Category, Check, Outcome};
-use crate::facts::{Engine, EngineKind, Facts, HostLibrary, NvSettings, ProbeId};
+use crate::facts::{Engine, EngineKind, Facts, HostLibrary, MeasurementOutcome, NvSettings, OpenGl, Place, ProbeId};
 use crate::finding::{FindingKind, Severity};
 use crate::nvidia::request::{nv_is_used, requests};
 use crate::nvidia::{Driver, engine_in_words, kernel_driver, numbers, sif_engine};
@@ -77,12 +77,28 @@ fn run(facts: &Facts) -> Outcome {
             .evidence(evidence)
             .evidence("nothing here starts containers in the mode nv: this matters only when it is asked for"),
     };
+    // What casa-doctor run lays over the image's C library has helped, and no other start has that.
+    if works_as_tried(facts) {
+        let severity = finding.severity.min(Severity::Warning);
+        finding =
+            finding.severity(severity).evidence("tried out in the image, the mode nv draws with casa-doctor run all the same");
+    }
     Outcome::Findings(vec![
         finding
             .advise("Install Apptainer 1.5 or later, which puts the image's own libraries first.")
             .advise("Until then use the OpenGL mode software (or container, where the X server is not NVIDIA's), or a newer image.")
             .advise("casa-doctor run lays this machine's whole C library over the image's in the mode nv, which often helps and is fragile."),
     ])
+}
+
+/// Whether the mode nv was tried out in the image and drew rightly.
+fn works_as_tried(facts: &Facts) -> bool {
+    let mut measured = facts.measurements.iter().flat_map(|measurements| &measurements.measured);
+    measured.any(|one| {
+        (one.place, one.opengl) == (Place::Image, OpenGl::Nv)
+            && one.outcome == MeasurementOutcome::Works
+            && one.pixels_correct == Some(true)
+    })
 }
 
 /// Whether the libraries that `--nv` puts before those of the image ask for a newer C library than it has.
@@ -188,7 +204,7 @@ mod tests {
 
     use super::super::samples::desktop;
     use super::*;
-    use crate::facts::{Connection, Image, ImageContents};
+    use crate::facts::{Connection, Image, ImageContents, Measurements};
     use crate::finding::Finding;
     use crate::nvidia::samples::{configured, engine, facts, finding, healthy, of_kind};
 
@@ -244,6 +260,11 @@ mod tests {
         }
         server.x11 = Some(x11);
         assert_eq!(found(&server).severity, Severity::Error);
+        let tried = json!({"opengl": "nv", "where": "image", "outcome": "works", "renderer": "NVIDIA GeForce RTX 3070/PCIe/SSE2",
+            "renderer_class": "hardware", "pixels_correct": true, "stderr": []});
+        server.measurements =
+            Some(Measurements { measured: vec![serde_json::from_value(tried).unwrap()], ..Measurements::default() });
+        assert_eq!(found(&server).severity, Severity::Warning, "what was tried out outweighs what was expected");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod vulkan;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub(crate) use self::devices::{CLOSED_OTHERWISE, permits};
 pub use self::glibc::{Gap as GlibcGap, gap as glibc_gap};
 use crate::check::{Check, Outcome};
 use crate::facts::{Card, ChildEnd, ChildRun, Connection, Facts, Gpu, Reach, Session, XServer};

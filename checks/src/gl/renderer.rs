@@ -290,8 +290,10 @@ fn has_no_card(server: &XServer) -> Option<&'static str> {
         ServerKind::Xorg => {
             let shares =
                 ["DRI2", "DRI3", "NV-GLX", "NV-CONTROL"].iter().any(|name| server.extensions.iter().any(|has| has == name));
-            // Xvfb has the output "screen", Xephyr and the simplest drivers of Xorg "default".
-            let virtual_output = server.outputs.iter().all(|output| matches!(output.as_str(), "screen" | "default"));
+            // Xvfb has the output "screen", Xephyr and the simplest drivers of Xorg "default", xrdp "rdp0", the driver dummy "DUMMY0".
+            let names = ["screen", "default", "rdp", "DUMMY"];
+            let virtual_output =
+                server.outputs.iter().all(|output| names.contains(&output.trim_end_matches(|c: char| c.is_ascii_digit())));
             (!shares && virtual_output).then_some("the display is a virtual one (such as Xvfb), which has no card")
         }
     }
@@ -428,6 +430,8 @@ mod tests {
         let no_alarm = [
             machine(xvfb(), Gpu::default()),
             machine(xvfb(), card("i915")),
+            machine(display(Reach::Local, ServerKind::Xorg, &["GLX", "RANDR"], &["rdp0", "rdp1"]), card("nvidia")),
+            machine(display(Reach::Local, ServerKind::Xorg, &["GLX", "RANDR"], &["DUMMY0"]), card("amdgpu")),
             machine(desktop(), card("ast")),
             machine(desktop(), card("vmwgfx")),
             machine(display(Reach::Local, ServerKind::Xvnc, &["GLX", "VNC-EXTENSION"], &["VNC-0"]), card("amdgpu")),

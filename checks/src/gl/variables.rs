@@ -104,10 +104,16 @@ pub(crate) fn effect(name: &str, value: &str, asked: Option<&str>) -> Option<(&'
     (!harmless).then_some((effect, severity))
 }
 
+/// Whether this lets Windows draw under WSL, for which recent versions of Mesa must be asked.
+pub(crate) fn is_how_windows_draws(facts: &Facts, name: &str, value: &str) -> bool {
+    (name, value) == ("GALLIUM_DRIVER", "d3d12") && facts.machine.as_ref().is_some_and(|machine| machine.wsl.is_some())
+}
+
 fn run(facts: &Facts) -> Outcome {
     let Some(session) = &facts.session else { return Outcome::Unknown("nothing is known of the session".into()) };
     let asked = server_vendor(facts);
-    let acting = session.graphics_variables.iter().filter_map(|(name, value)| {
+    let variables = session.graphics_variables.iter().filter(|(name, value)| !is_how_windows_draws(facts, name, value));
+    let acting = variables.filter_map(|(name, value)| {
         let (effect, severity) = effect(name, value, asked)?;
         Some((name, value, effect, severity))
     });
@@ -205,6 +211,14 @@ mod tests {
         ];
         assert_eq!(judge(&harmless), Outcome::Pass);
         assert_eq!(judge(&[]), Outcome::Pass);
+    }
+
+    #[test]
+    fn what_wsl_needs_is_no_mistake_there() {
+        let mut facts = Facts { session: Some(session(&[("GALLIUM_DRIVER", "d3d12")])), ..facts() };
+        assert_eq!(CHECK.judge(&facts).word(), "finding", "Mesa has no other driver left then");
+        facts.machine = Some(crate::facts::Machine { wsl: Some(2), ..Default::default() });
+        assert_eq!(CHECK.judge(&facts), Outcome::Pass);
     }
 
     #[test]

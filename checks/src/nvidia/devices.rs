@@ -4,7 +4,7 @@ use super::{running, until_then};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Connection, DeviceNode, Facts, Gpu, Job, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
-use crate::gl::is_elsewhere;
+use crate::gl::{CLOSED_OTHERWISE, is_elsewhere, permits};
 
 pub(super) static CHECK: Check = Check {
     id: "nvidia-devices",
@@ -46,6 +46,10 @@ static MISSING: FindingKind = FindingKind {
 const NOBODY: u32 = 65534;
 
 const CONTROL: &str = "nvidiactl";
+
+/// What to do in a container that lacks the driver's nodes or libraries.
+pub(super) const WITH_CARDS: &str = "Neither the driver's libraries nor its device nodes can be made from inside a container. Start it with the \
+     cards: with Apptainer --nv, with Docker --gpus all, with Podman --device nvidia.com/gpu=all.";
 
 fn run(facts: &Facts) -> Outcome {
     let (gpu, version, nvidia) = match running(facts) {
@@ -114,10 +118,7 @@ fn absent(facts: &Facts, gpu: &Gpu, version: &str, names: &[String]) -> Finding 
         .evidence(format!("/proc/driver/nvidia/version: the kernel runs {version}"))
         .evidence(format!("not there: {names}"));
     if let Some(container) = facts.session.as_ref().and_then(|session| session.inside_container.as_deref()) {
-        return finding.evidence(format!("casa-doctor itself runs in a container ({container})")).advise(
-            "Device nodes cannot be made from inside a container. Start it with the cards: with Apptainer --nv, with Docker \
-             --gpus all, with Podman --device nvidia.com/gpu=all.",
-        );
+        return finding.evidence(format!("casa-doctor itself runs in a container ({container})")).advise(WITH_CARDS);
     }
     if gpu.nvidia_tools.iter().any(|tool| tool == "nvidia-modprobe") {
         finding = finding.advise_command("Have the nodes made:", "nvidia-modprobe -c 0 -u -m");
@@ -165,6 +166,7 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
     let path = node.path.display();
     let group_may = node.mode.is_some_and(|mode| mode & 0o060 == 0o060);
     let finding = match (node.group, &node.group_name) {
+        _ if permits(node, groups) => finding.advise(CLOSED_OTHERWISE),
         (Some(NOBODY), _) => finding.advise(
             "The node's group is not known in this container: the engine that started it must keep your groups (with Podman, \
              --group-add keep-groups) or pass the device.",
@@ -273,7 +275,10 @@ mod tests {
     fn a_member_is_not_sent_to_join() {
         let mut facts = with(vec![closed("nvidia0", 44, "video"), closed("nvidiactl", 44, "video")]);
         facts.session.as_mut().unwrap().groups = vec![44];
-        assert!(!finding(&CHECK, &facts).advice[0].command.as_deref().unwrap().contains("usermod"));
+        let found = finding(&CHECK, &facts);
+        assert!(found.advice[0].text.contains("something else") && found.advice[0].command.is_none(), "{found:?}");
+        let shut = ["nvidia0", "nvidiactl"].map(|name| DeviceNode { mode: Some(0o600), ..closed(name, 0, "root") });
+        assert!(finding(&CHECK, &with(shut.into())).advice[0].text.contains("closed to everybody but root"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Whether a card of NVIDIA has NVIDIA's driver.
 
+use super::devices::WITH_CARDS;
 use super::{Driver, NvidiaCard, cards, gpu, kernel_driver};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, GlContext, Gpu, Nvidia, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::packages::{distribution, is_layered};
 use crate::renderer::{RendererClass, classify};
 
 pub(super) static CHECK: Check = Check {
@@ -54,7 +56,7 @@ fn run(facts: &Facts) -> Outcome {
     let cards = cards(gpu);
     let nouveau: Vec<_> = cards.iter().filter(|card| card.driver == Some("nouveau")).collect();
     match kernel_driver(gpu) {
-        Driver::Runs(version, nvidia) => return libraries(version, nvidia),
+        Driver::Runs(version, nvidia) => return libraries(facts, version, nvidia),
         Driver::NotKnown(reason) => return Outcome::Unknown(reason),
         Driver::Absent if !nouveau.is_empty() => return Outcome::Findings(vec![driven_by_nouveau(gpu, &nouveau)]),
         Driver::Absent => {}
@@ -70,7 +72,7 @@ fn run(facts: &Facts) -> Outcome {
 }
 
 /// The kernel's part runs: are the libraries there, too?
-fn libraries(version: &str, nvidia: &Nvidia) -> Outcome {
+fn libraries(facts: &Facts, version: &str, nvidia: &Nvidia) -> Outcome {
     let seen = format!("/proc/driver/nvidia/version: the kernel runs {version}");
     let finding = match (&nvidia.user_library, nvidia.draws) {
         (None, _) => MISSING
@@ -86,6 +88,11 @@ fn libraries(version: &str, nvidia: &Nvidia) -> Outcome {
             .evidence(format!("{} is there, libGLX_nvidia is not", library.display())),
         _ => return Outcome::Pass,
     };
+    if let Some(container) = facts.session.as_ref().and_then(|session| session.inside_container.as_deref()) {
+        return Outcome::Findings(vec![
+            finding.evidence(format!("casa-doctor itself runs in a container ({container})")).advise(WITH_CARDS),
+        ]);
+    }
     Outcome::Findings(vec![finding.advise(format!(
         "Install the OpenGL libraries of version {version} of the driver from your distribution (on Debian libgl1-nvidia-glvnd-glx, on \
          Ubuntu libnvidia-gl). Until then use the OpenGL modes container or software."
@@ -132,9 +139,17 @@ fn undriven(facts: &Facts, gpu: &Gpu, cards: &[&NvidiaCard<'_>]) -> Finding {
         Some(true) => finding
             .evidence(format!("/lib/modules: the kernel {kernel} has a module of NVIDIA, which is not loaded"))
             .advise_command("Load it by hand; what it answers tells why it was not loaded.", "sudo modprobe nvidia"),
-        Some(false) if version.is_some() => finding
-            .evidence(format!("/lib/modules: the kernel {kernel} has no module of NVIDIA"))
-            .advise_command("Have the module built for this kernel, then start the machine again.", "sudo dkms autoinstall"),
+        Some(false) if version.is_some() => {
+            let finding = finding.evidence(format!("/lib/modules: the kernel {kernel} has no module of NVIDIA"));
+            let text = "Have the module built for this kernel, then start the machine again. Where your distribution has it ready \
+                        made, as Ubuntu has, install the package with that of this kernel.";
+            match distribution(facts) {
+                _ if is_layered(facts) => finding.advise(text),
+                // RPM Fusion's driver, which is the usual one there, does not come with dkms.
+                Some(("fedora", _)) => finding.advise_command(text, "sudo akmods --force"),
+                _ => finding.advise_command(text, "sudo dkms autoinstall"),
+            }
+        }
         _ => finding.advise("Install NVIDIA's driver from your distribution, then start the machine again."),
     };
     let finding = secure_boot(finding, gpu);
@@ -190,6 +205,7 @@ fn remains(gpu: &Gpu) -> Outcome {
 mod tests {
     use super::super::samples::{card, facts, finding, healthy};
     use super::*;
+    use crate::facts::{Distribution, Machine};
 
     fn with_card(driver: Option<&str>) -> Facts {
         let mut facts = facts();
@@ -211,6 +227,9 @@ mod tests {
         gpu.nvidia = Some(Nvidia { user_version: Some("550.163.01".into()), user_library: Some("/x".into()), ..Nvidia::default() });
         gpu.nvidia_module = Some(false);
         assert_eq!(finding(&CHECK, &unbuilt).advice[0].command.as_deref(), Some("sudo dkms autoinstall"));
+        let distribution = Some(Distribution { id: "fedora".into(), ..Distribution::default() });
+        unbuilt.machine = Some(Machine { distribution, ..Machine::default() });
+        assert_eq!(finding(&CHECK, &unbuilt).advice[0].command.as_deref(), Some("sudo akmods --force"));
         let mut refused = with_card(None);
         let gpu = refused.gpu.as_mut().unwrap();
         (gpu.nvidia_module, gpu.secure_boot) = (Some(true), Some(true));
@@ -254,6 +273,17 @@ mod tests {
         computing.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().draws = Some(false);
         assert_eq!(finding(&CHECK, &computing).severity, Severity::Info);
         assert_eq!(CHECK.judge(&healthy()), Outcome::Pass);
+    }
+
+    #[test]
+    fn in_a_container_the_libraries_are_not_installed_but_brought() {
+        let mut inside = healthy();
+        let nvidia = inside.gpu.as_mut().unwrap().nvidia.as_mut().unwrap();
+        (nvidia.user_version, nvidia.user_library, nvidia.draws) = (None, None, Some(false));
+        assert!(finding(&CHECK, &inside).advice[0].text.contains("from your distribution"));
+        inside.session.as_mut().unwrap().inside_container = Some("apptainer".into());
+        let found = finding(&CHECK, &inside);
+        assert!(found.advice.len() == 1 && found.advice[0].text.contains("with Apptainer --nv"), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What NVIDIA's management library says when it asks the kernel's driver: the second opinion on what the files tell.
 
-use super::{Driver, gpu, kernel_driver, numbers};
+use super::{Driver, gpu, kernel_driver, numbers, until_then};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{ChildEnd, Facts, NvmlResult, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -70,7 +70,7 @@ fn run(facts: &Facts) -> Outcome {
         } else {
             finding.severity(severity)
         };
-        Outcome::Findings(vec![advise(finding, draws)])
+        Outcome::Findings(vec![advise(facts, finding, draws)])
     };
     let call = run.last_call.as_deref().unwrap_or("the first call");
     match (&run.end, &run.result) {
@@ -137,12 +137,12 @@ fn answered(result: &NvmlResult, found: &dyn Fn(&str, String, Severity) -> Outco
     }
 }
 
-fn advise(finding: Finding, draws: bool) -> Finding {
+fn advise(facts: &Facts, finding: Finding, draws: bool) -> Finding {
     let finding = finding.advise_command("See what the kernel says about it.", "sudo dmesg | grep -iE 'nvrm|xid'");
     if draws || finding.severity < Severity::Error {
         return finding.advise("If the kernel tells of errors of the card, start the machine again.");
     }
-    finding.advise("Then start the machine again. Until you do, use the OpenGL mode software.")
+    until_then(facts, finding.advise("Then start the machine again."))
 }
 
 #[cfg(test)]
@@ -201,6 +201,15 @@ mod tests {
         let hung = || ChildEnd::TimedOut { limit_ms: 4000 };
         assert_eq!(judged(hung(), None, glx(ChildEnd::Finished, Vec::new())), (Severity::Warning, false));
         assert_eq!(judged(hung(), None, glx(hung(), Vec::new())), (Severity::Error, true));
+    }
+
+    #[test]
+    fn where_another_card_draws_a_lost_one_stops_nothing_else() {
+        let run = ChildRun { end: ChildEnd::Finished, last_call: None, stderr: Vec::new(), duration_ms: 3, result: code(15) };
+        let laptop = Facts { nvml: Some(run), ..super::super::samples::beside_intel(healthy()) };
+        let found = super::super::samples::finding(&CHECK, &laptop);
+        assert_eq!(found.severity, Severity::Warning);
+        assert!(found.advice.last().unwrap().text.contains("mode container draws with the other card"), "{found:?}");
     }
 
     #[test]

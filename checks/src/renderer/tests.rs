@@ -72,7 +72,13 @@ const SAMPLES: &[Sample] = {
         ("Apple M1 Pro (G13S C0)", "Asahi", "4.6 Mesa 24.2", Hardware, Some(Asahi)),
         ("Apple M4 Pro", "Apple", "2.1 Metal - 89.3", Hardware, Some(Apple)),
         ("ANGLE (Intel, Mesa Intel(R) UHD Graphics 620 (KBL GT2), OpenGL 4.6)", "Google Inc. (Intel)", "", Hardware, Some(Intel)),
+        ("ATI RV530", "Mesa", "2.1 Mesa 24.0.5", Hardware, Some(Amd)),
+        ("i915 (chipset: 945GM)", "Mesa", "2.1 Mesa 23.2.1", Hardware, Some(Intel)),
+        ("zink Vulkan 1.3(NVIDIA GeForce GTX 1660 Ti (NVIDIA_PROPRIETARY))", "Mesa", "4.6 (Compatibility Profile) Mesa 24.2", Hardware, Some(Nvidia)),
+        ("zink Vulkan 1.4(NVIDIA GeForce RTX 3060 (NVK GA106) (MESA_NVK))", "Mesa", "4.6 (Compatibility Profile) Mesa 25.1", Hardware, Some(Nvk)),
+        ("zink Vulkan 1.3(llvmpipe (LLVM 17.0.6, 256 bits) (MESA_LLVMPIPE))", "Mesa", "4.6 (Compatibility Profile) Mesa 24.2", Software, Some(Llvmpipe)),
         // Virtual machines.
+        ("zink Vulkan 1.2(Microsoft Direct3D12 (NVIDIA GeForce RTX 3060) (MESA_DOZEN))", "Mesa", "4.5 Mesa 24", Virtual, Some(D3d12)),
         ("virgl", "Mesa", "4.3 Mesa 22.3.6", Virtual, Some(Virgl)),
         ("virgl (Mesa Intel(R) UHD Graphics 620 (KBL GT2))", "Mesa", "4.3 Mesa 23", Virtual, Some(Virgl)),
         ("SVGA3D; build: RELEASE;  LLVM;", "VMware, Inc.", "4.1 (Compatibility Profile) Mesa 22.3.6", Virtual, Some(Svga3d)),
@@ -190,13 +196,38 @@ fn a_software_name_stays_software_and_the_disagreement_is_told() {
     assert!(classify(&processor).contradictions.is_empty());
 }
 
+/// `svga_screen.c` answers 0 for every virtual machine, of VMware and of VirtualBox; without 3D there it does not load.
 #[test]
-fn the_graphics_of_a_virtual_machine_without_acceleration_are_software() {
-    let mut vmware = context("SVGA3D; build: RELEASE;  LLVM;", "VMware, Inc.", "2.1 Mesa 20.3.5");
-    vmware.accelerated = Some(false);
-    assert_eq!(classify(&vmware).class, RendererClass::Software);
-    vmware.accelerated = Some(true);
-    assert_eq!(classify(&vmware).class, RendererClass::Virtual);
+fn the_graphics_of_vmware_and_virtualbox_are_virtual_although_mesa_says_not_accelerated() {
+    let mut vmware = context("SVGA3D; build: RELEASE;  LLVM;", "VMware, Inc.", "4.1 (Compatibility Profile) Mesa 22.3.6");
+    (vmware.vendor_id, vmware.device_id) = (Some(0x15ad), Some(0x405));
+    for accelerated in [None, Some(false), Some(true)] {
+        vmware.accelerated = accelerated;
+        let found = classify(&vmware);
+        assert_eq!((found.class, found.contradictions.len()), (RendererClass::Virtual, 0), "{accelerated:?}");
+    }
+    let mut virgl = context("virgl", "Mesa", "4.3 Mesa 22.3.6");
+    virgl.accelerated = Some(false);
+    assert_eq!(classify(&virgl).class, RendererClass::Software);
+}
+
+/// EGL has no device of its own for what reaches the card through another interface: its driver is "swrast" or "zink" there.
+#[test]
+fn a_card_that_is_reached_through_windows_or_vulkan_is_none_of_the_processor_to_egl() {
+    for (renderer, class) in [
+        ("D3D12 (NVIDIA GeForce RTX 3060)", RendererClass::Virtual),
+        ("D3D12 (Microsoft Basic Render Driver)", RendererClass::Software),
+        ("zink Vulkan 1.3(NVIDIA GeForce RTX 3070 (NVK GA104))", RendererClass::Hardware),
+        ("zink Vulkan 1.3(llvmpipe (LLVM 15.0.7, 256 bits))", RendererClass::Software),
+    ] {
+        let mut by_egl = context(renderer, "Mesa", "4.6 Mesa 24.2");
+        (by_egl.driver, by_egl.software_device) = (Some("swrast".into()), Some(true));
+        let found = classify(&by_egl);
+        assert_eq!((found.class, found.contradictions.len()), (class, 0), "{renderer}");
+    }
+    let mut without_a_card = context("D3D12 (A new adapter)", "Microsoft Corporation", "4.2 Mesa 24");
+    without_a_card.accelerated = Some(false);
+    assert_eq!(classify(&without_a_card).class, RendererClass::Software);
 }
 
 #[test]

@@ -9,8 +9,10 @@ use super::{device_node, ld_cache};
 use crate::host::Host;
 use crate::probes::Purpose;
 
-/// Where distributions keep NVIDIA's libraries, in the order in which NVIDIA's own container toolkit looks.
+/// Where NVIDIA's libraries are: what `--nv` brought into the container around us, then what distributions use, in the order in which
+/// NVIDIA's own container toolkit looks.
 const LIBRARY_DIRECTORIES: &[&str] = &[
+    "/.singularity.d/libs",
     "/usr/lib64",
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu",
@@ -55,6 +57,9 @@ pub(super) fn nvidia(host: &dyn Host, purpose: Purpose, unknown: &mut Unknowns) 
     let (user_version, user_library) = libraries.first().map(|library| (library.version.clone(), library.path.clone())).unzip();
     let others = libraries.iter().filter(|library| Some(&library.version) != user_version.as_ref());
     let other_versions = others.map(|library| (library.version.clone(), library.path.clone())).collect();
+    // Remains of another driver draw nothing.
+    let mut of_driver = libraries.iter().filter(|library| Some(&library.version) == user_version.as_ref());
+    let draws = of_driver.any(|library| DRAWING.contains(&library.prefix));
     let tls = user_library.as_deref().and_then(|library| tls_directory(host, library));
     Some(Nvidia {
         kernel_version,
@@ -63,7 +68,7 @@ pub(super) fn nvidia(host: &dyn Host, purpose: Purpose, unknown: &mut Unknowns) 
         nodes,
         container_cli: host.which(OsStr::new("nvidia-container-cli")).is_some(),
         other_versions,
-        draws: Some(libraries.iter().any(|library| DRAWING.contains(&library.prefix))),
+        draws: Some(draws),
         minors: minors(host),
         tls,
     })
@@ -137,8 +142,8 @@ fn cached(host: &dyn Host) -> Option<Vec<(String, PathBuf)>> {
     Some(ld_cache::entries(&bytes, |name| VERSIONED_LIBRARIES.iter().any(|prefix| name.starts_with(prefix))))
 }
 
-/// The libraries of the driver: for each name what the linker's cache leads to, then what the directories hold. The first one is
-/// what programs load.
+/// The libraries of the driver: what the linker's cache leads to, then what the directories hold besides. The first one is what
+/// programs load.
 fn user_libraries(host: &dyn Host, cache: &[(String, PathBuf)]) -> Vec<Library> {
     let mut seen: Vec<PathBuf> = Vec::new();
     // Most of them lead to the same place, which may hold thousands of files.
@@ -156,16 +161,20 @@ fn user_libraries(host: &dyn Host, cache: &[(String, PathBuf)]) -> Vec<Library> 
         .map(|path| (path, host.read_dir(path).unwrap_or_default()))
         .collect();
     let mut libraries: Vec<Library> = Vec::new();
+    let mut add = |prefix: &'static str, path: &Path| {
+        if let Some((version, path)) = versioned(host, path, prefix)
+            && !libraries.iter().any(|known| known.path == path)
+        {
+            libraries.push(Library { prefix, version, path });
+        }
+    };
     for prefix in VERSIONED_LIBRARIES {
-        let cached = cache.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, path)| path.clone());
-        let fits = |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
-        let in_directories = directories.iter().flat_map(|(path, names)| names.iter().filter(fits).map(|name| path.join(name)));
-        for path in cached.chain(in_directories) {
-            if let Some((version, path)) = versioned(host, &path, prefix)
-                && !libraries.iter().any(|known| known.path == path)
-            {
-                libraries.push(Library { prefix, version, path });
-            }
+        cache.iter().filter(|(name, _)| name.starts_with(prefix)).for_each(|(_, path)| add(prefix, path));
+    }
+    for prefix in VERSIONED_LIBRARIES {
+        for (path, names) in &directories {
+            let fits = |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
+            names.iter().filter(fits).for_each(|name| add(prefix, &path.join(name)));
         }
     }
     libraries
@@ -249,6 +258,27 @@ mod tests {
         assert_eq!(nvidia.other_versions.into_iter().next().unwrap().0, "384.130");
         assert_eq!(nvidia.minors, [0, 1]);
         assert_eq!((nvidia.draws, nvidia.tls.as_deref()), (Some(false), Some(Path::new("/usr/lib64/tls"))));
+    }
+
+    #[test]
+    fn what_the_linker_knows_counts_more_than_remains_that_it_does_not_know() {
+        let host = RecordedHost::new()
+            .file("/usr/lib64/nvidia/libGLX_nvidia.so.390.138", "")
+            .file("/opt/driver/libnvidia-ml.so.550.163.01", "");
+        let cache = [("libnvidia-ml.so.1".to_owned(), PathBuf::from("/opt/driver/libnvidia-ml.so.550.163.01"))];
+        let libraries = user_libraries(&host, &cache);
+        let versions: Vec<_> = libraries.iter().map(|library| (library.prefix, library.version.as_str())).collect();
+        assert_eq!(versions, [("libnvidia-ml.so.", "550.163.01"), ("libGLX_nvidia.so.", "390.138")]);
+    }
+
+    #[test]
+    fn what_nv_brought_into_the_container_around_us_is_found() {
+        let host = RecordedHost::new()
+            .file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.163.01  Thu\n")
+            .file("/.singularity.d/libs/libGLX_nvidia.so.0", "")
+            .file("/.singularity.d/libs/libnvidia-glcore.so.550.163.01", "");
+        let nvidia = nvidia(&host, Purpose::Diagnosis, &mut Unknowns::new()).unwrap();
+        assert_eq!((nvidia.user_version.as_deref(), nvidia.draws), (Some("550.163.01"), Some(true)));
     }
 
     #[test]

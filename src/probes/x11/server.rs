@@ -12,6 +12,7 @@ use x11rb::protocol::randr::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{AccessControl, ConnectionExt as _, Family, Host as AccessEntry};
 
 use super::connect::{Connection, Refusal};
+use super::timed::TooMuch;
 
 /// Name of the GLX server string with the vendor (GLX 1.3, glXQueryServerString).
 const GLX_VENDOR: u32 = 1;
@@ -176,6 +177,9 @@ fn lost(error: ConnectionError) -> Refusal {
     match error {
         ConnectionError::IoError(error) if error.kind() == io::ErrorKind::TimedOut => {
             Refusal::new(Kind::ReplyTimeout, "it let us in and then did not answer a request")
+        }
+        ConnectionError::IoError(error) if error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) => {
+            Refusal::new(Kind::Other, format!("it let us in, and then {error}"))
         }
         error => Refusal::new(Kind::Other, format!("it let us in, and then the connection was lost: {error}")),
     }

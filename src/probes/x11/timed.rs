@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use x11rb::rust_connection::{DefaultStream, PollMode, Stream};
@@ -12,6 +13,14 @@ use x11rb::utils::RawFdContainer;
 const LARGEST_STATUS: u8 = 2;
 /// How many bytes of a foreign greeting are kept.
 const GREETING_LIMIT: usize = 40;
+
+/// How much a peer may say. What we ask an X server for is a hundredth of it.
+const SAID_LIMIT: u64 = 4 << 20;
+
+/// The peer says more than any X server does.
+#[derive(Debug, thiserror::Error)]
+#[error("said more than any X server does")]
+pub(super) struct TooMuch;
 
 /// The peer speaks another protocol.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +39,63 @@ pub(super) struct Timed {
     stream: DefaultStream,
     deadline: Instant,
     greeted: AtomicBool,
+    heard: Mutex<Heard>,
 }
 
 impl Timed {
     /// Wraps a connected stream.
     pub(super) fn new(stream: DefaultStream, deadline: Instant) -> Self {
-        Self { stream, deadline, greeted: AtomicBool::new(false) }
+        Self { stream, deadline, greeted: AtomicBool::new(false), heard: Mutex::default() }
+    }
+}
+
+/// What a peer has said so far, taken apart into packets. x11rb makes room for a whole packet as soon as it has read how long it
+/// will be, and keeps every event.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Whether the answer to the greeting is over; every packet after it begins with 32 bytes.
+    set_up: bool,
+    /// The beginning of a packet of which more is needed to tell its length.
+    head: Vec<u8>,
+    /// How much of a packet is still to come.
+    rest: u64,
+    /// How much was said.
+    said: u64,
+}
+
+impl Heard {
+    /// Takes what was read. An error when there is too much of it, or when too much is announced.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), TooMuch> {
+        self.said += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let length = if self.set_up { 32 } else { 8 };
+            let wanted = if self.rest > 0 { self.rest } else { length - self.head.len() as u64 };
+            let (now, later) = bytes.split_at(usize::try_from(wanted).unwrap_or(usize::MAX).min(bytes.len()));
+            bytes = later;
+            if self.rest > 0 {
+                self.rest -= now.len() as u64;
+                continue;
+            }
+            self.head.extend_from_slice(now);
+            if self.head.len() as u64 == length {
+                self.rest = announced(&self.head) * 4;
+                self.set_up = true;
+                self.head.clear();
+            }
+        }
+        if self.said.saturating_add(self.rest) > SAID_LIMIT { Err(TooMuch) } else { Ok(()) }
+    }
+}
+
+/// How many units of four bytes follow the beginning of a packet, in this machine's order of bytes, which x11rb asks for: that of
+/// the answer to the greeting has eight bytes.
+fn announced(head: &[u8]) -> u64 {
+    const REPLY: u8 = 1;
+    const GENERIC_EVENT: u8 = 35;
+    match *head {
+        [_, _, _, _, _, _, low, high] => u16::from_ne_bytes([low, high]).into(),
+        [kind, _, _, _, a, b, c, d, ..] if kind == REPLY || kind & 0x7f == GENERIC_EVENT => u32::from_ne_bytes([a, b, c, d]).into(),
+        _ => 0,
     }
 }
 
@@ -82,6 +142,10 @@ impl Stream for Timed {
     }
 
     fn read(&self, buffer: &mut [u8], descriptors: &mut Vec<RawFdContainer>) -> io::Result<usize> {
+        // Nobody waits for a peer that always has more to say.
+        if Instant::now() >= self.deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let length = self.stream.read(buffer, descriptors)?;
         if length == 0 {
             self.tell_reset()?;
@@ -98,6 +162,8 @@ impl Stream for Timed {
             greeting.extend(more.iter().take(length));
             return Err(io::Error::new(io::ErrorKind::InvalidData, NotX11 { greeting: printable(&greeting) }));
         }
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take(bytes);
+        heard.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok(length)
     }
 
@@ -120,6 +186,23 @@ fn printable(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_x_server_says_is_too_much() {
+        let accepted = [[1, 0, 11, 0, 0, 0].as_slice(), &2_u16.to_ne_bytes(), &[0; 8]].concat();
+        let packet = |kind: u8, length: u32| [[kind, 0, 1, 0].as_slice(), &length.to_ne_bytes(), &[0; 24]].concat();
+        let takes = |parts: &[Vec<u8>], pieces: usize| {
+            let mut heard = Heard::default();
+            let all = [accepted.clone(), parts.concat()].concat();
+            all.chunks(pieces).try_for_each(|piece| heard.take(piece)).is_ok()
+        };
+        for pieces in [1, 3, 32, 4096] {
+            assert!(takes(&[packet(1, 2), vec![255; 8], packet(0, u32::MAX), packet(34, u32::MAX), packet(1, 1000)], pieces));
+            assert!(!takes(&[packet(1, 2), vec![255; 8], packet(1, u32::MAX)], pieces), "a reply in pieces of {pieces}");
+            assert!(!takes(&[packet(35 | 0x80, 0x3fff_ffff)], pieces), "an event in pieces of {pieces}");
+        }
+        assert!(!takes(&vec![packet(2, 0); 140_000], 4096), "a flood of events");
+    }
 
     #[test]
     fn a_greeting_ends_at_the_first_unprintable_byte() {

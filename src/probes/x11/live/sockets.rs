@@ -192,26 +192,57 @@ fn a_name_without_an_address_is_unresolvable() {
     assert_eq!(failure("no-such-machine.invalid:0").0.kind, Kind::Unresolvable);
 }
 
+/// Lets a client in as the X server on a local display does.
+fn let_in(client: &mut TcpStream, number: u16) {
+    let mut server = std::os::unix::net::UnixStream::connect(format!("/tmp/.X11-unix/X{number}")).unwrap();
+    let mut greeting = [0; 256];
+    let length = client.read(&mut greeting).unwrap();
+    server.write_all(&greeting[..length]).unwrap();
+    let mut head = [0; 8];
+    server.read_exact(&mut head).unwrap();
+    let mut rest = vec![0; usize::from(u16::from_le_bytes([head[6], head[7]])) * 4];
+    server.read_exact(&mut rest).unwrap();
+    client.write_all(&head).unwrap();
+    client.write_all(&rest).unwrap();
+}
+
 #[test]
 fn a_server_that_lets_us_in_and_then_stalls_is_told_apart_from_a_hung_one() {
     let xvfb = Server::xvfb(191, &[]);
     let number = 192;
     let display = behind_tcp(number, |mut client| {
-        let mut server = std::os::unix::net::UnixStream::connect("/tmp/.X11-unix/X191").unwrap();
-        let mut greeting = [0; 256];
-        let length = client.read(&mut greeting).unwrap();
-        server.write_all(&greeting[..length]).unwrap();
-        let mut head = [0; 8];
-        server.read_exact(&mut head).unwrap();
-        let mut rest = vec![0; usize::from(u16::from_le_bytes([head[6], head[7]])) * 4];
-        server.read_exact(&mut rest).unwrap();
-        client.write_all(&head).unwrap();
-        client.write_all(&rest).unwrap();
+        let_in(&mut client, 191);
         thread::sleep(Duration::from_secs(2));
     });
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join(".Xauthority"), entry(0xffff, b"", b"192", 7)).unwrap();
     let (failure, _) = Laboratory::new(&display, home.path()).failure();
     assert_eq!(failure.kind, Kind::ReplyTimeout);
+    drop(xvfb);
+}
+
+#[test]
+fn a_server_that_lets_us_in_and_then_says_more_than_any_other_costs_neither_time_nor_memory() {
+    let xvfb = Server::xvfb(147, &[]);
+    let events = |mut client: TcpStream| {
+        let_in(&mut client, 147);
+        let event = [[2].as_slice(), &[0; 31]].concat().repeat(1000);
+        while client.write_all(&event).is_ok() {}
+    };
+    let reply = |mut client: TcpStream| {
+        let_in(&mut client, 147);
+        let _ = client.write_all(&[[1, 0, 1, 0, 0xff, 0xff, 0xff, 0x3f].as_slice(), &[0; 24]].concat());
+        thread::sleep(Duration::from_secs(2));
+    };
+    for display in [behind_tcp(148, events), behind_tcp(149, reply)] {
+        let home = tempfile::tempdir().unwrap();
+        let number = display.rsplit(':').next().unwrap().as_bytes();
+        std::fs::write(home.path().join(".Xauthority"), entry(0xffff, b"", number, 7)).unwrap();
+        let (failure, _) = Laboratory::new(&display, home.path()).failure();
+        assert_eq!(
+            (failure.kind, failure.detail.as_str()),
+            (Kind::Other, "it let us in, and then said more than any X server does")
+        );
+    }
     drop(xvfb);
 }

@@ -27,5 +27,7 @@ mod tree_of_json;
 mod xauthority;
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    let status = cli::main();
+    host::end_what_runs();
+    status
 }

@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process_group};
+
 /// How long a program may take to end after TERM, before KILL.
 const TERM_GRACE: Duration = Duration::from_millis(100);
 /// How long a killed program may take to be reaped before it is abandoned: one that hangs in the kernel never is.
@@ -160,6 +163,21 @@ impl CommandOutput {
     }
 }
 
+/// The programs that are running, by their process groups; `None` when we are ending. One that stands here is not reaped, so that its
+/// group is its own.
+#[cfg(unix)]
+static RUNNING: Mutex<Option<Vec<Pid>>> = Mutex::new(Some(Vec::new()));
+
+/// Ends what is still running when we end ourselves, as a program does whose probe is not waited for any more. None is started
+/// after this.
+pub(crate) fn end_what_runs() {
+    #[cfg(unix)]
+    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take().into_iter().flatten() {
+        // It may have ended a moment ago.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
 /// Runs a command on this machine.
 pub(super) fn run(command: &Command) -> CommandOutput {
     let started = Instant::now();
@@ -214,7 +232,12 @@ impl ProcessTree {
         std_command.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         std_command.stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut std_command, 0);
+        {
+            std::os::unix::process::CommandExt::process_group(&mut std_command, 0);
+            if RUNNING.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
         let mut child = std_command.spawn()?;
         if let (Some(mut stdin), Some(input)) = (child.stdin.take(), command.stdin.clone()) {
             // A program that does not read all of its input is not an error of ours.
@@ -225,7 +248,13 @@ impl ProcessTree {
         let stdout = Drain::start(child.stdout.take(), command.output_limit, enough);
         let stderr = Drain::start(child.stderr.take(), command.output_limit, None);
         watch(&child, tell);
-        Ok(Self { child, stdout, stderr, news, last: None })
+        let tree = Self { child, stdout, stderr, news, last: None };
+        #[cfg(unix)]
+        match RUNNING.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(running) => running.extend(tree.pid()),
+            None => tree.signal(Kill::Kill),
+        }
+        Ok(tree)
     }
 
     /// Waits until the deadline, then kills the group. Never waits longer than the graces after it.
@@ -243,6 +272,7 @@ impl ProcessTree {
             return self.leave(duration);
         }
         let reaped = self.wait_until(Instant::now() + KILL_GRACE);
+        self.is_over();
         let end = match (timed_out, reaped) {
             (true, _) => CommandEnd::TimedOut { abandoned: !reaped },
             // `wait_until` saw the end, so this does not wait.
@@ -254,8 +284,17 @@ impl ProcessTree {
         CommandOutput { end, stdout: self.stdout.take(), stderr: self.stderr.take(), duration }
     }
 
+    /// Whatever could be done to end it was done, and it may be reaped.
+    fn is_over(&self) {
+        #[cfg(unix)]
+        if let Some(running) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            running.retain(|group| Some(*group) != self.pid());
+        }
+    }
+
     /// Takes what a program said that has said enough. It was killed, and its end may take the kernel a while.
     fn leave(self, duration: Duration) -> CommandOutput {
+        self.is_over();
         let Self { mut child, stdout, stderr, .. } = self;
         let output = CommandOutput { end: CommandEnd::Exited(0), stdout: stdout.so_far(), stderr: stderr.take(), duration };
         thread::spawn(move || drop(child.wait()));
@@ -290,13 +329,12 @@ impl ProcessTree {
 
     /// Its number, which is that of its group, too.
     #[cfg(unix)]
-    pub(crate) fn pid(&self) -> Option<rustix::process::Pid> {
-        i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     #[cfg(unix)]
     fn signal(&self, kill: Kill) {
-        use rustix::process::{Signal, kill_process_group};
         let signal = match kill {
             Kill::Term => Signal::TERM,
             Kill::Kill => Signal::KILL,
@@ -317,7 +355,7 @@ impl ProcessTree {
 /// Waits for the end of a program in a thread of its own, and tells it. The program is not reaped, so that its number stays its own.
 #[cfg(unix)]
 fn watch(child: &Child, tell: mpsc::Sender<News>) {
-    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     thread::spawn(move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;

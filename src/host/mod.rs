@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub(crate) use command::{Command, CommandEnd, CommandOutput, Input, ProcessTree};
+pub(crate) use command::{Command, CommandEnd, CommandOutput, Input, ProcessTree, end_what_runs};
 pub(crate) use forward::forward;
 pub(crate) use live::LiveHost;
 pub(crate) use overlay::OverlayHost;

@@ -309,3 +309,27 @@ fn what_cannot_be_written_to_standard_output_is_told_by_the_status_for_the_help_
         assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"), "{words:?}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_diagnosis_started_and_does_not_wait_for_any_more_ends_with_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut patient = Patient::new();
+    let engine = patient.file("bin/apptainer", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n");
+    std::fs::set_permissions(&engine, std::fs::Permissions::from_mode(0o755)).unwrap();
+    patient.set("PATH", &format!("{}:/usr/bin:/bin", engine.parent().unwrap().display()));
+    let answer = patient.run(["--timeout", "0.4", "--no-graphics", "--fail-on", "never"]);
+    answer.assert_status(0);
+    assert!(answer.all().contains("[engine-version] timed out"), "{}", answer.all());
+    let running = |name: &str| std::fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default();
+    let is_engine = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(engine.to_str().unwrap());
+    // KILL takes the kernel a moment.
+    for _ in 0..50 {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        if !processes.map(|name| running(&name)).any(is_engine) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("the engine is still there");
+}

@@ -96,6 +96,9 @@ impl Learner {
         for file in keychains.into_iter().flatten() {
             file.get("hostname").and_then(Value::as_str).into_iter().for_each(|host| self.host(host));
         }
+        let files = facts.pointer("/soma_workflow/files").and_then(Value::as_array).into_iter().flatten();
+        let resources = files.filter_map(|file| file.get("resources")?.as_array()).flatten();
+        resources.filter_map(|resource| resource.get("name")?.as_str()).for_each(|cluster| self.host(cluster));
         for pointer in ["/session/home", "/ssh_setup/home"] {
             text(pointer).iter().for_each(|home| self.home(home));
         }
@@ -137,6 +140,10 @@ impl Learner {
             return;
         }
         drop(variables::mask(&place, &seen.text, &mut self.stand_ins));
+        if place.key == tree::HOST_OPTION {
+            // As an option it may have an address behind it.
+            self.host(seen.text.split(':').next().unwrap_or_default());
+        }
         for found in patterns::find(&seen.text, &place) {
             if !is_public(&seen.text, &found, &place, &self.public_ids) {
                 self.found(&found, &seen.text[found.range.clone()]);

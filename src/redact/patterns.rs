@@ -138,6 +138,12 @@ static PATTERNS: &[Pattern] = &[
     shape(Kind::User, r"(?i)[/\\]users[/\\]{1,2}(?P<v>[^/\\:<>,;|(){}$\x22]+ [^/\\:<>,;|(){}$\x22]*)[/\\]", is_name),
     shape(Kind::User, r"SI:localuser:(?P<v>[^\s,;\x22']+)", is_name),
     shape(Kind::Host, r"(?i)\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?(?P<v>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)", is_host),
+    // Options of engines; disks of other machines, as automounters, Windows and GNOME name them.
+    shape(Kind::Host, r#"--(?:hostname|add-host)[= ]\\?["']?(?P<v>[A-Za-z0-9][\w.-]*)"#, is_host),
+    shape(Kind::Host, r"(?:^|[^\w./-])/net/(?P<v>[A-Za-z0-9][\w.-]*)", is_host),
+    shape(Kind::Host, r#"(?:^|[\s"'=,;(\[])\\\\(?:\\\\)?(?P<v>[A-Za-z0-9][\w.-]*)\\"#, is_host),
+    shape(Kind::Host, r"/gvfs/[a-z-]+:(?:[^\s/]*,)?(?:server|host)=(?P<v>[^\s/,]+)", is_host),
+    shape(Kind::User, r"/gvfs/[a-z-]+:(?:[^\s/]*,)?user=(?P<v>[^\s/,]+)", is_name),
     shape(Kind::Host, r"(?:INET6?|NIS|DECnet):(?P<v>[A-Za-z0-9][\w.-]*)", is_host),
     shape(
         Kind::Host,
@@ -146,7 +152,7 @@ static PATTERNS: &[Pattern] = &[
     ),
     shape(
         Kind::Host,
-        r"(?i)\b(?P<v>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.(?:com|org|net|edu|gov|mil|int|fr|de|uk|eu|ch|it|es|be|nl|pt|at|dk|fi|no|pl|cz|jp|cn|au|ca|us|br|in|io|info|local|localdomain|lan|intra|intranet|internal|corp|home|private|test|example|invalid|arpa))\b",
+        r"(?i)\b(?P<v>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.(?:com|org|net|edu|gov|mil|int|fr|de|uk|eu|ch|it|es|be|nl|pt|at|dk|fi|no|pl|cz|jp|cn|au|ca|us|br|in|io|info|ar|cl|ee|gr|hk|hr|hu|ie|il|ir|kr|lt|lu|lv|mx|nz|ro|ru|se|sg|si|sk|th|tr|tw|ua|za|local|localdomain|lan|intra|intranet|internal|corp|home|private|test|example|invalid|arpa))\b",
         |found| is_host(found) && !vocabulary::is_common(found.value) && !has_more_labels(found.rest),
     ),
     shape(Kind::Value, r#"\b(?P<n>[A-Z_][A-Z0-9_]+)=\\?(?P<v>"[^"]+"|'[^']+'|[^\s"'`,;&|()]+)"#, |found| {
@@ -424,6 +430,15 @@ mod tests {
             ("export DISPLAY=peer:0", Kind::Host, "peer"),
             ("from node7.institute.fr.", Kind::Host, "node7.institute.fr"),
             ("MY_LICENCE=1234@x", Kind::Value, "1234@x"),
+            ("/afs/pdc.kth.se/home", Kind::Host, "pdc.kth.se"),
+            ("--hostname=peer", Kind::Host, "peer"),
+            ("podman run --hostname 'peer'", Kind::Host, "peer"),
+            ("--add-host=peer:10.0.0.1", Kind::Host, "peer"),
+            ("/net/peer/data/x.sif", Kind::Host, "peer"),
+            (r"at \\peer\data", Kind::Host, "peer"),
+            (r#""\\\\peer\\data""#, Kind::Host, "peer"),
+            ("/run/user/1000/gvfs/smb-share:domain=x,server=peer,share=d,user=bob/y", Kind::Host, "peer"),
+            ("/run/user/1000/gvfs/smb-share:server=peer,share=d,user=bob/y", Kind::User, "bob"),
         ] {
             assert!(found(text).contains(&(kind, value)), "{text}: {:?}", found(text));
         }
@@ -462,6 +477,14 @@ mod tests {
             "/data//x:/y",
             "--docker-username me",
             "1 pass: done",
+            "/sys/class/net/eth0",
+            "/proc/net/tcp",
+            r"D:\\projekt\\x",
+            r"\\wsl.localhost\Ubuntu",
+            r"\\wsl$\Ubuntu",
+            r"\\VBOXSVR\data",
+            "--hostname=localhost",
+            "container_options: --hostname is set",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

@@ -43,7 +43,7 @@ impl Place<'_> {
 
     /// Whether the whole text is the name of a user or of a machine.
     pub(super) fn holds_a_name(&self) -> bool {
-        matches!(self.key, "user" | "sudo_user" | "hostname" | "host")
+        matches!(self.key, "user" | "sudo_user" | "hostname" | "host" | HOST_OPTION)
     }
 
     /// Whether the whole text is the name of a display.
@@ -78,6 +78,9 @@ const FACTS: &str = "/$defs/Facts";
 
 /// Where a configuration holds the decisions, by the names of machines, as a JSON pointer.
 pub(super) const DECISIONS: &str = "/casa_doctor/decisions";
+
+/// The key of a word that names a machine because of the option before it.
+pub(super) const HOST_OPTION: &str = "--hostname";
 
 /// Every word of the format: its keys and its closed lists of words.
 fn words() -> Vec<&'static str> {
@@ -146,12 +149,15 @@ impl Walker<'_, '_> {
             Value::Array(list) => {
                 let plain = self.plain(schemas, &Value::Array(Vec::new()));
                 let items: Vec<&'static Value> = plain.iter().filter_map(|schema| schema.get("items")).collect();
-                let mut after_option = false;
+                let mut option = String::new();
                 for element in list {
                     let text = element.as_str().unwrap_or_default();
-                    let assignments = after_option || text.starts_with("--env=");
-                    after_option = matches!(text, "--env" | "-e");
-                    self.value(element, &items, Place { assignments, ..place });
+                    let assignments = matches!(option.as_str(), "--env" | "-e") || text.starts_with("--env=");
+                    // That of a container tells whose it is.
+                    let is_host = matches!(option.as_str(), "--hostname" | "-h" | "--add-host") && element.is_string();
+                    let key = if is_host { HOST_OPTION } else { place.key };
+                    text.clone_into(&mut option);
+                    self.value(element, &items, Place { assignments, key, ..place });
                 }
             }
             Value::Object(map) => {

@@ -21,7 +21,7 @@ const COMMON: &str = "\
     release remote research root run scratch screen server session shared sh share shm site singularity soft software soma source \
     src srv ssh staff standard state storage student students sudo sys system temp test tester tests tmp tmux tools tty ubuntu unix \
     unknown user username users usr utils vagrant var vbox version virtual virtualbox vm vnc volume volumes wayland web windows work \
-    workspace workstation wsl x11 x2go xauthority xorg xquartz xvfb zsh amd amdgpu i915 vmwgfx llvmpipe softpipe swrast zink virgl \
+    workspace workstation wsl x11 x2go xauthority xorg xquartz xvfb zsh amd amdgpu i915 vboxsvr tsclient vmwgfx llvmpipe softpipe swrast zink virgl \
     the and not for with from this that true false yes null error warning reason path";
 
 static WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {

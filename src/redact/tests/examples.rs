@@ -111,3 +111,22 @@ fn the_machine_of_a_recorded_decision_has_the_stand_in_of_the_machine_whatever_i
         }
     }
 }
+
+#[test]
+fn a_machine_that_only_an_option_of_an_engine_or_a_cluster_names_is_taken_out_everywhere() {
+    let base = include_str!("../../../tests/machines/config-shared-machines--one-static-mode/facts.json");
+    let mut value = serde_json::from_str::<Value>(base).unwrap()["facts"].take();
+    let options = json!(["--hostname", "zorro", "--add-host", "gaston:10.0.0.7", "-h", "linux", "--nv"]);
+    value["environment"]["found"]["file"]["value"]["container_options"] = options;
+    let resource = json!({"name": "obelix", "line": 1, "served_here": false, "local": false, "bad_percent": []});
+    value["soma_workflow"] = json!({"files": [{"path": "/x", "in_container": false, "resources": [resource]}], "scripts": null});
+    let facts: Facts = serde_json::from_value(value).unwrap();
+    let redactor = Redactor::new(&facts, &Private::default(), &[]);
+    let told = tree_of_json::from(&redactor.facts(&facts).unwrap()).unwrap();
+    let options = told["environment"]["found"]["file"]["value"]["container_options"].to_string();
+    assert!(options.starts_with(r#"["--hostname","<host-"#) && options.ends_with(r#"","--nv"]"#), "{options}");
+    for name in ["zorro", "gaston", "obelix", "10.0.0.7", "linux"] {
+        assert!(!options.contains(name), "{options}");
+    }
+    assert!(!redactor.text("[obelix] on zorro, gaston").contains(['z', 'g', 'x']));
+}

@@ -112,6 +112,12 @@ fn not_written(path: &Path, error: &io::Error) -> io::Error {
 /// Writes a file that only its owner can read: the whole of it or nothing.
 pub(crate) fn private_file(path: &Path, text: &str) -> io::Result<()> {
     let named = |error: io::Error| not_written(path, &error);
+    #[expect(clippy::disallowed_methods, reason = "the user's own output file is no part of the machine that is examined")]
+    let there = std::fs::metadata(path);
+    // A device would be replaced, too.
+    if there.is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(named(io::Error::other("it is no regular file")));
+    }
     // Temporary files are private from their beginning.
     let mut file = tempfile::Builder::new().tempfile_in(directory_of(path)).map_err(named)?;
     file.write_all(text.as_bytes()).map_err(named)?;

@@ -52,9 +52,14 @@ pub(super) fn check(
             "run writes no report, and -o does not take the output of the command: give -o with --dry-run only, or redirect the output"
         )));
     }
-    if let Some(output) = &options.output {
-        keeps_what_is_read(host.as_ref(), options, command, output)?;
+    let written =
+        [("-o", &options.output), ("--redaction-map", &options.redaction_map), ("--write-baseline", &options.write_baseline)];
+    let written: Vec<_> = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
+    // A baseline is written over its old self, and over no other file.
+    for (option, path) in written.iter().filter(|(option, _)| *option != "--write-baseline") {
+        keeps_what_is_read(host.as_ref(), options, command, option, path)?;
     }
+    apart(host.as_ref(), &written)?;
     if !chooses(command) {
         // Nothing is chosen here, but a misspelt id stays one.
         selection(host, options)?;
@@ -62,8 +67,33 @@ pub(super) fn check(
     Ok(())
 }
 
+/// Refuses to write two things to one file: a ticket would be replaced by the map of what was taken out of it.
+fn apart(host: &dyn Host, written: &[(&str, &Path)]) -> Result<(), Failure> {
+    let target = |path: &Path| {
+        host.canonicalize(path).or_else(|_| {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            host.canonicalize(directory).map(|directory| directory.join(path.file_name().unwrap_or_default()))
+        })
+    };
+    for (index, (option, path)) in written.iter().enumerate() {
+        let same = |other: &Path| other == *path || target(other).ok().zip(target(path).ok()).is_some_and(|(a, b)| a == b);
+        let is_file = host.metadata(path).map_or(true, |metadata| metadata.kind == FileKind::File);
+        if let Some((other, _)) = written[..index].iter().find(|(_, other)| is_file && same(other)) {
+            let path = path.display();
+            return Err(Failure::usage(anyhow::anyhow!("{other} and {option} name one file, {path}: give each its own")));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses to put a report into the place of what is read, which nobody keeps a copy of.
-fn keeps_what_is_read(host: &dyn Host, options: &Options, command: Option<&Command>, output: &Path) -> Result<(), Failure> {
+fn keeps_what_is_read(
+    host: &dyn Host,
+    options: &Options,
+    command: Option<&Command>,
+    option: &str,
+    output: &Path,
+) -> Result<(), Failure> {
     // What is not there yet is overwritten by nothing.
     let Ok(target) = host.canonicalize(output) else { return Ok(()) };
     let log = match command {
@@ -83,8 +113,9 @@ fn keeps_what_is_read(host: &dyn Host, options: &Options, command: Option<&Comma
         None => return Ok(()),
     };
     Err(Failure::usage(anyhow::anyhow!(
-        "-o {}: this is {what}, which a report must not replace: name another file",
-        output.display()
+        "{option} {}: this is {what}, which {} must not replace: name another file",
+        output.display(),
+        if option == "-o" { "a report" } else { "the map" }
     )))
 }
 

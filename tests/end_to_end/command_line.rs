@@ -230,17 +230,33 @@ fn a_report_does_not_take_the_place_of_what_is_read() {
     let recorded = std::fs::read(&record).unwrap();
     let record = record.to_str().unwrap();
     let image = patient.file("i.sif", "an image");
+    let ticket = patient.home().join("ticket.md");
+    let ticket = ticket.to_str().unwrap();
     for args in [
         vec!["--no-graphics", environment, "-o", config],
         vec!["list", "-o", image.to_str().unwrap()],
         vec!["record", environment, "-o", config],
         vec!["--replay", record, "-o", record],
+        vec!["--replay", record, "--redact", "--redaction-map", record],
+        vec!["report", environment, "-o", ticket, "--redaction-map", config],
     ] {
         let answer = patient.run(&args);
         answer.assert_status(2);
         assert!(answer.stderr().contains("must not replace"), "{args:?}: {}", answer.all());
     }
     assert_eq!((std::fs::read(config).unwrap(), std::fs::read(record).unwrap()), (before, recorded));
+    // A ticket is sent to others, and the map of what was taken out of it is not.
+    let same = format!("{}/../{}/ticket.md", patient.home().display(), patient.home().file_name().unwrap().to_str().unwrap());
+    for args in [
+        ["report", "--replay", record, "-o", ticket, "--redaction-map", &same],
+        ["--replay", record, "--format=html", "-o", ticket, "--redaction-map", ticket],
+        ["--replay", record, "--redact", "--write-baseline", ticket, "--redaction-map", ticket],
+    ] {
+        let answer = patient.run(args);
+        answer.assert_status(2);
+        assert!(answer.stderr().contains("give each its own"), "{args:?}: {}", answer.all());
+    }
+    assert!(!std::path::Path::new(ticket).exists());
     // Who took the permission away meant it.
     let kept = patient.file("kept.txt", "mine");
     std::fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();

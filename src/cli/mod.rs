@@ -138,6 +138,11 @@ fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
         )));
     }
     suit::check(&host, &options, fix, subcommand.as_ref(), env.as_deref())?;
+    // Whoever starts a container has a word to say about signals.
+    #[cfg(unix)]
+    if !fix && !options.measure && !matches!(subcommand, Some(Command::Run(_) | Command::Measure { .. } | Command::Undo { .. })) {
+        crate::host::end_what_runs_at_a_signal(&launch::ignored(host.as_ref()))?;
+    }
     match subcommand {
         None if fix => repair::fix(host, &options, env, command),
         None if !command.is_empty() => Err(Failure::usage(anyhow::anyhow!(

@@ -178,6 +178,23 @@ pub(crate) fn end_what_runs() {
     }
 }
 
+/// Lets a signal that ends us end what is still running, too: it is in groups of its own, which a terminal or whoever watches over us
+/// knows nothing of. Signals that are to be ignored stay so.
+#[cfg(unix)]
+pub(crate) fn end_what_runs_at_a_signal(ignored: &std::collections::BTreeSet<i32>) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let ending = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
+    let mut signals = signal_hook::iterator::Signals::new(ending)?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            end_what_runs();
+            // It does not come back.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+    Ok(())
+}
+
 /// Runs a command on this machine.
 pub(super) fn run(command: &Command) -> CommandOutput {
     let started = Instant::now();

@@ -16,6 +16,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+#[cfg(unix)]
+pub(crate) use command::end_what_runs_at_a_signal;
 pub(crate) use command::{Command, CommandEnd, CommandOutput, Input, ProcessTree, end_what_runs};
 pub(crate) use forward::forward;
 pub(crate) use live::LiveHost;

@@ -46,6 +46,8 @@ pub(crate) use capture::{Captured, RESULT, capture};
 pub(crate) use plan::{Plan, plan};
 #[cfg(unix)]
 pub(crate) use private::remove_at_a_crash;
+#[cfg(unix)]
+pub(crate) use process::ignored;
 pub(crate) use run::{Ended, launch};
 pub(crate) use settings::Settings;
 pub(crate) use witness::Stdout;

@@ -61,7 +61,7 @@ impl Watch {
     /// Takes the signals over, but for those that whoever started us wants to be ignored (`nohup`, jobs in the background of a script).
     pub(super) fn start(host: &dyn Host) -> io::Result<Self> {
         static IDLE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-        let status = host.read_text(Path::new("/proc/self/status"), 64 << 10).unwrap_or_default();
+        let status = status(host);
         let ignored = masked(&status, "SigIgn:");
         let watched: Vec<_> = OF_THE_KEYBOARD.into_iter().chain(SENT_TO_US).filter(|signal| !ignored.contains(signal)).collect();
         let idle = match IDLE.get() {
@@ -330,6 +330,16 @@ impl Tree {
         let below = self.0.keys().copied().filter(|pid| self.is_below(*pid, engine) && !is_helper(pid));
         std::iter::once(engine).chain(below).collect()
     }
+}
+
+/// Signals that whoever started us wants to be ignored.
+pub(crate) fn ignored(host: &dyn Host) -> BTreeSet<i32> {
+    masked(&status(host), "SigIgn:")
+}
+
+/// What the kernel tells of this process; nothing where there is no such file.
+fn status(host: &dyn Host) -> String {
+    host.read_text(Path::new("/proc/self/status"), 64 << 10).unwrap_or_default()
 }
 
 /// The signals of a mask (those that are ignored or blocked) in `/proc/self/status`; none where there is no such file.

@@ -326,26 +326,50 @@ fn what_cannot_be_written_to_standard_output_is_told_by_the_status_for_the_help_
     }
 }
 
+/// Somebody whose engine hangs, and its file.
 #[cfg(target_os = "linux")]
-#[test]
-fn what_a_diagnosis_started_and_does_not_wait_for_any_more_ends_with_it() {
+fn with_an_engine_that_hangs() -> (Patient, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt;
     let mut patient = Patient::new();
     let engine = patient.file("bin/apptainer", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n");
     std::fs::set_permissions(&engine, std::fs::Permissions::from_mode(0o755)).unwrap();
     patient.set("PATH", &format!("{}:/usr/bin:/bin", engine.parent().unwrap().display()));
+    (patient, engine)
+}
+
+/// Whether a program comes to be there, or to be gone, within a moment.
+#[cfg(target_os = "linux")]
+fn comes_to(be_there: bool, program: &std::path::Path) -> bool {
+    let line = |name: &std::ffi::OsStr| std::fs::read(std::path::Path::new("/proc").join(name).join("cmdline")).unwrap_or_default();
+    let is_it = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(program.to_str().unwrap());
+    (0..100).any(|_| {
+        let is_there = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| is_it(line(&entry.file_name())));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        is_there == be_there
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_diagnosis_started_and_does_not_wait_for_any_more_ends_with_it() {
+    let (patient, engine) = with_an_engine_that_hangs();
     let answer = patient.run(["--timeout", "0.4", "--no-graphics", "--fail-on", "never"]);
     answer.assert_status(0);
     assert!(answer.all().contains("[engine-version] timed out"), "{}", answer.all());
-    let running = |name: &str| std::fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default();
-    let is_engine = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(engine.to_str().unwrap());
-    // KILL takes the kernel a moment.
-    for _ in 0..50 {
-        let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        if !processes.map(|name| running(&name)).any(is_engine) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    assert!(comes_to(false, &engine));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_what_a_diagnosis_started_too() {
+    use std::os::unix::process::ExitStatusExt;
+    let (patient, engine) = with_an_engine_that_hangs();
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        let mut child = patient.command(["--no-graphics", "-q"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        assert!(comes_to(true, &engine));
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().signal(), Some(number));
+        assert!(comes_to(false, &engine), "after {name}");
     }
-    panic!("the engine is still there");
 }

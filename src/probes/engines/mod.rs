@@ -8,7 +8,7 @@ mod setuid;
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{Daemon, Engine, EngineKind, Engines, Setuid};
 
@@ -97,6 +97,7 @@ fn look_at(host: &dyn Host, kind: EngineKind, program: &Path, useless_for: Optio
         setuid: None,
         daemon: None,
     };
+    let started = Instant::now();
     let mut look_unknown = Vec::new();
     let mut folder = None;
     match useless_for {
@@ -114,7 +115,8 @@ fn look_at(host: &dyn Host, kind: EngineKind, program: &Path, useless_for: Optio
     }
     match engine.kind {
         EngineKind::Apptainer | EngineKind::Singularity => {
-            folder = setuid::libexec(host, engine.kind, program, limit);
+            // One that did not answer is not asked again, so that it can be told in time that it is silent.
+            folder = setuid::libexec(host, engine.kind, program, limit.saturating_sub(started.elapsed()));
             match setuid_of(host, engine.kind, program, folder.as_deref()) {
                 Ok(state) => engine.setuid = Some(state),
                 Err(reason) => look_unknown.push(("setuid", reason)),
@@ -152,6 +154,20 @@ mod tests {
 
     fn probe_for(host: impl Host + 'static, container_type: Option<&str>) -> Engines {
         probe(&Context { host: Arc::new(host), limit: Duration::from_secs(4) }, || container_type.map(str::to_owned))
+    }
+
+    #[cfg(unix)]
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes an engine")]
+    fn an_engine_that_does_not_answer_is_asked_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let (program, asked) = (directory.path().join("apptainer"), directory.path().join("asked"));
+        std::fs::write(&program, format!("#!/bin/sh\necho \"$1\" >>{}\nsleep 20\n", asked.display())).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let look = look_at(&LiveHost, EngineKind::Apptainer, &program, None, Duration::from_millis(500));
+        assert!(look.engine.version_error.is_some_and(|error| error.contains("did not end within")));
+        assert_eq!(std::fs::read_to_string(&asked).unwrap(), "--version\n");
     }
 
     #[test]

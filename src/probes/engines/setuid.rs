@@ -10,7 +10,8 @@ use crate::host::{Access, Command, Host};
 /// The bit that lets a program run as its owner.
 const SETUID: u32 = 0o4000;
 
-/// The folder in which an engine keeps its starters and helpers, `None` when it is not where any known package puts it.
+/// The folder in which an engine keeps its starters and helpers, `None` when it is not where any known package puts it and the engine
+/// does not tell within the limit.
 pub(super) fn libexec(host: &dyn Host, kind: EngineKind, program: &Path, limit: Duration) -> Option<PathBuf> {
     let real = host.canonicalize(program).unwrap_or_else(|_| program.to_owned());
     let prefix = real.parent()?.parent()?.to_owned();
@@ -22,6 +23,9 @@ pub(super) fn libexec(host: &dyn Host, kind: EngineKind, program: &Path, limit: 
         .map(|part| prefix.join(part).join(name).join("bin"))
         .find(has_starter)
         .or_else(|| {
+            if limit.is_zero() {
+                return None;
+            }
             let output = host.run(&Command::new(program, limit).arg("buildcfg").env("LC_ALL", "C"));
             let text = output.stdout_text();
             let directory = text.lines().find_map(|line| line.strip_prefix("LIBEXECDIR="))?;

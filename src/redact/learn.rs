@@ -318,11 +318,18 @@ impl Learner {
             below_homes = matches!(*part, "home" | "Users" | "users");
             told = format!("{told}/{shown}");
             if real != told {
-                self.literal(&real, &told, Edges::Path);
+                self.directory(&real, &told);
             }
         }
         let user = self.stand_ins.of(Kind::User, last);
-        self.literal(&format!("{real}/{last}"), &format!("{told}/{user}"), Edges::Path);
+        self.directory(&format!("{real}/{last}"), &format!("{told}/{user}"));
         self.user(last);
+    }
+
+    /// A directory, also as casa_distro names the home of a container after it.
+    fn directory(&mut self, real: &str, told: &str) {
+        self.literal(real, told, Edges::Path);
+        let flat = |path: &str| format!("casa-distro/{}", path.trim_start_matches('/').replace('/', "_"));
+        self.literal(&flat(real), &flat(told), Edges::Word);
     }
 }

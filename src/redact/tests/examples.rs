@@ -27,6 +27,8 @@ fn every_value_has_one_stand_in_in_all_its_forms() {
         ("/nfs/homes3/anna/data", "/nfs/<dir-1>/<user>/data"),
         ("/nfs/homes3 is not mounted", "/nfs/<dir-1> is not mounted"),
         ("/home/anna", "/home/<user>"),
+        ("/x/casa-distro/nfs_homes3_anna_bv 5.1/home", "/x/casa-distro/nfs_<dir-1>_<user>_bv 5.1/home"),
+        ("/x/casa-distro/nfs_homes3_data", "/x/casa-distro/nfs_<dir-1>_data"),
         ("anna_old and ANNA", "<user>_old and <user>"),
         ("raven", "<host-1>"),
         ("raven.lab.example.org:10.0", "<host-1>.<domain-1>:10.0"),

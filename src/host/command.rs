@@ -183,13 +183,15 @@ pub(crate) fn end_what_runs() {
 #[cfg(unix)]
 pub(crate) fn end_what_runs_at_a_signal(ignored: &std::collections::BTreeSet<i32>) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::SignalsInfo;
+    use signal_hook::iterator::exfiltrator::WithOrigin;
     let ending = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
-    let mut signals = signal_hook::iterator::Signals::new(ending)?;
+    let mut signals = SignalsInfo::<WithOrigin>::new(ending)?;
     thread::spawn(move || {
-        for signal in signals.forever() {
+        for origin in signals.forever() {
             end_what_runs();
             // It does not come back.
-            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            let _ = signal_hook::low_level::emulate_default_handler(origin.signal);
         }
     });
     Ok(())

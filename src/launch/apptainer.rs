@@ -146,10 +146,7 @@ impl Dialect for Apptainer {
     /// the shell of an entry point, which dies of them and leaves the command behind. So the command is sent them directly.
     #[cfg(unix)]
     fn hand_over(&self, host: &dyn Host, _: &Plan, running: &Running<'_>, signals: &BTreeSet<i32>) -> HandedOver {
-        super::process::signal_below(host, running.engine, running.started, signals);
-        // Where the container has numbers of its own, what was started is not found under its number but was sent the signal as one
-        // of all.
-        if running.started.is_some() { HandedOver::Done } else { HandedOver::NotYet }
+        super::process::signal_below(host, running, signals)
     }
 }
 

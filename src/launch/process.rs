@@ -40,6 +40,9 @@ const RETRY: Duration = Duration::from_millis(20);
 /// A program that got a signal and ends so much later has another reason.
 const BECAUSE_OF_A_SIGNAL: Duration = Duration::from_secs(5);
 
+/// How long an engine may clean up after its command. One that takes longer hangs, and gets the signal itself.
+const CLEANING: Duration = Duration::from_secs(2);
+
 /// How long `sudo` may take to pass a signal on.
 const SUDO_LIMIT: Duration = Duration::from_secs(5);
 
@@ -275,10 +278,15 @@ fn relay(mut to: impl Write) -> io::Result<()> {
 }
 
 /// Sends signals to the command where it is a process below the engine's; before it is there, to all that would start it.
-pub(super) fn signal_below(host: &dyn Host, engine: i32, started: Option<i32>, signals: &BTreeSet<i32>) {
+pub(super) fn signal_below(host: &dyn Host, running: &Running<'_>, signals: &BTreeSet<i32>) -> HandedOver {
     let tree = Tree::read(host);
-    let command = started.filter(|pid| tree.is_below(*pid, engine));
-    let receivers = command.map_or_else(|| tree.below(engine), |pid| vec![pid]);
+    let command = running.started.map(|number| tree.command(host, running.engine, number));
+    let receivers = match command {
+        Some(Found::At(pid)) => vec![pid],
+        // The engine is about to end with the status of its command. A signal would change that: of QUIT the programs of Go end with 2.
+        Some(Found::Ended) if running.waited < CLEANING => return HandedOver::NotYet,
+        Some(Found::Ended | Found::Unknown) | None => tree.below(running.engine),
+    };
     for signal in signals.iter().filter_map(|signal| Signal::from_named_raw(*signal)) {
         // One that has ended meanwhile needs no signal.
         let is_roots = |pid: &Pid| kill_process(*pid, signal) == Err(Errno::PERM);
@@ -291,6 +299,18 @@ pub(super) fn signal_below(host: &dyn Host, engine: i32, started: Option<i32>, s
             host.run(&sudo);
         }
     }
+    if command.is_some() { HandedOver::Done } else { HandedOver::NotYet }
+}
+
+/// Where a command is that was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The process with this number.
+    At(i32),
+    /// It has ended.
+    Ended,
+    /// In a container with numbers of its own, and this kernel does not tell them.
+    Unknown,
 }
 
 /// The processes of the machine: parent and name of each.
@@ -321,6 +341,27 @@ impl Tree {
             }
         }
         false
+    }
+
+    /// The command that was started below the engine, by its number in the container: that may have numbers of its own.
+    fn command(&self, host: &dyn Host, engine: i32, number: i32) -> Found {
+        if self.is_below(number, engine) {
+            return Found::At(number);
+        }
+        let mut found = Found::Ended;
+        for pid in self.below(engine) {
+            // One that ended meanwhile tells nothing more.
+            let Ok(status) = host.read_text(Path::new(&format!("/proc/{pid}/status")), 64 << 10) else { continue };
+            // Numbers from the outermost namespace of processes to the innermost one (Linux 4.1, proc_pid_status(5)).
+            match status.lines().find_map(|line| line.strip_prefix("NSpid:")) {
+                None => found = Found::Unknown,
+                Some(numbers) if numbers.split_whitespace().skip(1).last().is_some_and(|own| own.parse() == Ok(number)) => {
+                    return Found::At(pid);
+                }
+                Some(_) => {}
+            }
+        }
+        found
     }
 
     /// The engine and all that it started, without the helpers that serve its filesystems.
@@ -370,6 +411,30 @@ mod tests {
         let tree = Tree::read(&host);
         assert_eq!(tree.below(10), [10, 11, 13]);
         assert!(tree.is_below(13, 10) && !tree.is_below(14, 10) && !tree.is_below(10, 10) && !tree.is_below(99, 10));
+    }
+
+    #[test]
+    fn a_command_is_found_by_its_number_in_the_container_and_known_to_have_ended() {
+        let machine = |numbers: &str| {
+            RecordedHost::new()
+                .file("/proc/10/stat", "10 (starter) S 1 10 10 0")
+                .file("/proc/10/status", "Name:\tstarter\nNSpid:\t10\n")
+                .file("/proc/11/stat", "11 (prog) S 10 10 10 0")
+                .file("/proc/11/status", format!("Name:\tprog\n{numbers}"))
+        };
+        for (numbers, number, found) in [
+            ("NSpid:\t11\n", 11, Found::At(11)),
+            ("NSpid:\t11\n", 12, Found::Ended),
+            ("NSpid:\t11\t7\n", 7, Found::At(11)),
+            ("NSpid:\t11\t8\n", 7, Found::Ended),
+            ("", 7, Found::Unknown),
+        ] {
+            let host = machine(numbers);
+            assert_eq!(Tree::read(&host).command(&host, 10, number), found, "{numbers:?} {number}");
+        }
+        let (host, signals) = (machine("NSpid:\t11\n"), BTreeSet::from([SIGQUIT]));
+        let running = Running { engine: 10, started: Some(12), name: "", waited: Duration::ZERO };
+        assert_eq!(signal_below(&host, &running, &signals), HandedOver::NotYet, "nobody is told: the engine ends by itself");
     }
 
     #[test]

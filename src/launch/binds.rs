@@ -212,10 +212,10 @@ mod tests {
 
     #[test]
     fn a_relative_source_is_seen_from_the_current_directory() {
-        let host = RecordedHost::new().directory("/work/data").env("PWD", "/work").env("EMPTY", "");
+        let host = RecordedHost::new().directory("/projects/data").env("PWD", "/projects").env("EMPTY", "");
         let mounts = [("/data", Some("data")), ("/none", Some("$EMPTY"))];
         let list = configured(&host, &settings(&mounts), &engine(None), &mut Vec::new()).into_list();
-        assert_eq!(list, [Bind { source: Some("/work/data".into()), container: "/data".into(), read_only: false }]);
+        assert_eq!(list, [Bind { source: Some("/projects/data".into()), container: "/data".into(), read_only: false }]);
     }
 
     #[test]

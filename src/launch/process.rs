@@ -146,9 +146,7 @@ impl Watch {
             }
         }
     }
-}
 
-impl Watch {
     /// Has the waiting end when the engine's process does, where its signal does not come.
     fn end_with(&self, engine: i32) {
         let handle = self.signals.handle();

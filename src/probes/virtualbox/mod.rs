@@ -7,13 +7,13 @@ mod listing;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use casa_doctor_checks::facts::{VirtualBox, VirtualMachine};
 
 use super::{Context, machine};
 use crate::crash;
-use crate::host::{Command, CommandOutput, Host};
+use crate::host::{Command, CommandEnd, CommandOutput, Host};
 
 /// The program that tells about machines.
 const MANAGE: &str = "VBoxManage";
@@ -27,10 +27,11 @@ const PLACES: &[&str] = &[
 ];
 /// Folders of the user's settings, below the home directory, on Linux, on macOS, on Windows and in old versions.
 const SETTINGS: &[&str] = &[".config/VirtualBox", "Library/VirtualBox", ".VirtualBox"];
-/// A folder that cannot be made.
-const NO_SETTINGS: &str = "/dev/null/none";
-/// How long VBoxManage may take: it starts a service, which reads every machine.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// What VBoxManage says when its service cannot be spoken to. That may be for a moment only: five seconds after its last client the
+/// service ends, and who comes then is turned away, or waits ten seconds for an answer (seen with 7.2.22).
+const NO_SERVICE: [&str; 2] = ["COM server", "initialize COM"];
+/// How long after that it is asked once more.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How many machines are looked at.
 const MOST: usize = 16;
 
@@ -48,9 +49,9 @@ pub(crate) fn probe(context: &Context) -> Result<VirtualBox, String> {
     }
     let mut facts = VirtualBox { guest: inside.then(|| guest::look(host)), ..VirtualBox::default() };
     if let Some(program) = manage {
-        // Three programs run one after another: the version, the list, and all machines at once.
-        let limit = PATIENCE.min(context.limit.mul_f32(0.3));
-        Manage { host, program: &program, limit, settings: settings(host) }.look(&mut facts);
+        let deadline = Instant::now() + context.limit.mul_f32(0.9);
+        // The list, once more if need be, and then all machines at once.
+        Manage { host, program: &program, limit: context.limit.mul_f32(0.3), deadline }.look(&mut facts, settings(host));
         facts.manage = Some(program);
     }
     Ok(facts)
@@ -76,37 +77,57 @@ fn settings(host: &dyn Host) -> bool {
 struct Manage<'a> {
     host: &'a dyn Host,
     program: &'a Path,
+    /// How long it may take each time: it starts a service, which reads every machine.
     limit: Duration,
-    settings: bool,
+    deadline: Instant,
 }
 
 impl Manage<'_> {
     fn run(&self, arguments: &[&str]) -> CommandOutput {
-        let mut command = Command::new(self.program, self.limit).args(arguments.iter().copied()).env("LC_ALL", "C.UTF-8");
-        if !self.settings {
-            // It would make the folder, and looking must leave nothing behind. Who has none has no machines either.
-            command = command.env("VBOX_USER_HOME", NO_SETTINGS);
-        }
-        self.host.run(&command)
+        let limit = self.limit.min(self.deadline.saturating_duration_since(Instant::now()));
+        let command = Command::new(self.program, limit).args(arguments.iter().copied());
+        self.host.run(&command.env("LC_ALL", "C.UTF-8"))
     }
 
-    fn look(&self, facts: &mut VirtualBox) {
-        let output = self.run(&["--version"]);
-        facts.version = listing::version(&output.stdout_text());
-        if facts.version.is_none() {
-            facts.unknown.insert("version".to_owned(), format!("\"{MANAGE} --version\" {}", output.end_in_words()));
+    /// Asks the service, and once more if it was not there.
+    fn ask(&self, arguments: &[&str]) -> CommandOutput {
+        let output = self.run(arguments);
+        let said = output.stderr_text();
+        let refused = !output.success() && NO_SERVICE.iter().any(|words| said.contains(words));
+        if !refused && !matches!(output.end, CommandEnd::TimedOut { .. }) {
+            return output;
         }
-        if !self.settings && cfg!(windows) {
-            facts.total = Some(0);
-            return;
+        if Instant::now() + PAUSE >= self.deadline {
+            return output;
         }
-        let output = self.run(&["list", "vms"]);
-        if !output.success() {
-            if self.settings {
-                facts.unknown.insert("total".to_owned(), format!("\"{MANAGE} list vms\" {}", output.end_in_words()));
+        if refused {
+            thread::sleep(PAUSE);
+        }
+        self.run(arguments)
+    }
+
+    fn look(&self, facts: &mut VirtualBox, settings: bool) {
+        thread::scope(|scope| {
+            // It says so without its service.
+            let version = scope.spawn(crash::shared(|| self.run(&["--version"])));
+            if settings {
+                self.list(facts);
             } else {
+                // To ask would make the folder, and looking must leave nothing behind. Who has none has no machines either.
                 facts.total = Some(0);
             }
+            let Ok(output) = version.join() else { return };
+            facts.version = listing::version(&output.stdout_text());
+            if facts.version.is_none() {
+                facts.unknown.insert("version".to_owned(), format!("\"{MANAGE} --version\" {}", output.end_in_words()));
+            }
+        });
+    }
+
+    fn list(&self, facts: &mut VirtualBox) {
+        let output = self.ask(&["list", "vms"]);
+        if !output.success() {
+            facts.unknown.insert("total".to_owned(), format!("\"{MANAGE} list vms\" {}", output.end_in_words()));
             return;
         }
         let machines = listing::machines(&output.stdout_text());
@@ -120,7 +141,7 @@ impl Manage<'_> {
 
     fn machine(&self, mut machine: VirtualMachine) -> VirtualMachine {
         let uuid = machine.uuid.clone();
-        let output = self.run(&["showvminfo", &uuid, "--machinereadable"]);
+        let output = self.ask(&["showvminfo", &uuid, "--machinereadable"]);
         if !output.success() {
             let said = output.stderr_text();
             let said = said.lines().find(|line| line.contains("error:")).map(|line| format!(": {}", line.trim()));
@@ -128,7 +149,7 @@ impl Manage<'_> {
             return machine;
         }
         listing::describe(&mut machine, &output.stdout_text());
-        let scale = self.run(&["getextradata", &uuid, "GUI/ScaleFactor"]);
+        let scale = self.ask(&["getextradata", &uuid, "GUI/ScaleFactor"]);
         machine.scale =
             scale.stdout_text().lines().find_map(|line| line.strip_prefix("Value: ")).map(|value| value.trim().to_owned());
         machine

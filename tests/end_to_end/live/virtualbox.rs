@@ -18,7 +18,12 @@ fn patient() -> Patient {
 
 fn manage(patient: &Patient, arguments: &[&str]) {
     let mut command: Command = lab().command(format!("{}/VBoxManage", lab().value("LAB_VBOX")), patient.home());
-    let (text, success) = said_by(command.args(arguments));
+    command.args(arguments);
+    let (mut text, mut success) = said_by(&mut command);
+    if text.contains("COM server") {
+        // The service was just ending.
+        (text, success) = said_by(&mut command);
+    }
     assert!(success, "VBoxManage {arguments:?}:\n{text}");
 }
 
@@ -66,4 +71,36 @@ fn on_a_mac_that_cannot_be_had(patient: &Patient) {
     let (document, _) = document_of(patient.command(args));
     assert_eq!(finding(&document, "vbox-audio")["severity"], "warning");
     assert!(told(&document, "vbox-audio").contains("--audio-driver null"));
+}
+
+/// A VBoxManage that says what the real one said, and does the first time what the real one does now and then when its service is
+/// just ending. That cannot be had at will.
+fn with_a_made_up_service(first: &str) -> Patient {
+    use std::os::unix::fs::PermissionsExt;
+    let mut patient = Patient::new();
+    let said = |name: &str| std::fs::read(format!("{}/tests/data/virtualbox/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (argument, name) in [("--version", "version"), ("list", "list-vms"), ("showvminfo", "showvminfo-configured")] {
+        patient.file(&format!("said/{argument}"), said(name));
+    }
+    patient.file(".config/VirtualBox/VirtualBox.xml", "");
+    let script =
+        format!("#!/bin/sh\n[ \"$1\" = list ] && mkdir \"$HOME/asked\" 2>&- && {{ {first}; }}\nexec cat \"$HOME/said/$1\"\n");
+    let program = patient.file("bin/VBoxManage", script);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    patient.set("PATH", &format!("{}:/usr/bin:/bin", program.parent().unwrap().display()));
+    patient
+}
+
+#[test]
+fn a_made_up_service_that_is_just_ending_is_asked_once_more() {
+    let refusal = "VBoxManage: error: Most likely, the VirtualBox COM server is not running or failed to start.";
+    let refused = format!("echo '{refusal}' >&2; exit 1");
+    for (first, arguments) in [(refused.as_str(), &ONLY[..]), ("sleep 60", &["--only", "virtualbox"])] {
+        let document = expect(&with_a_made_up_service(first), arguments, &[]);
+        let facts = &document["facts"]["virtualbox"];
+        assert_eq!((&facts["total"], &facts["unknown"]), (&json!(4), &json!({})), "{first}: {facts:#}");
+        assert_eq!(facts["machines"][0]["graphics_controller"], "vmsvga", "{first}: {facts:#}");
+    }
+    let document = expect(&with_a_made_up_service("exit 1"), ONLY, &[]);
+    assert_eq!(document["facts"]["virtualbox"]["unknown"]["total"], "\"VBoxManage list vms\" exited with status 1");
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use casa_doctor_checks::facts::Facts;
-use casa_doctor_checks::registry;
+use casa_doctor_checks::{dialect, registry};
 
 use crate::catalog::Selection;
 use crate::report::CheckRun;
@@ -15,7 +15,8 @@ pub(crate) fn judge(facts: &Facts, selection: &Selection) -> Vec<CheckRun> {
         .filter(|check| selection.wants_check(check))
         .map(|check| {
             let started = Instant::now();
-            let outcome = selection.keep(check, check.judge(facts));
+            let mut outcome = selection.keep(check, check.judge(facts));
+            dialect::adapt(&mut outcome, facts);
             let own = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             let probes = check.needs.iter().filter_map(|probe| facts.probes.get(probe)).map(|run| run.duration_ms);
             CheckRun { check, outcome, duration_ms: own.saturating_add(probes.max().unwrap_or(0)) }

@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod config;
+pub mod dialect;
 pub mod engine;
 pub mod facts;
 pub mod finding;

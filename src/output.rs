@@ -82,6 +82,7 @@ pub(crate) fn file_of_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the user's own output file is no part of the machine that is examined")]
     let target = there.as_ref().and_then(|_| std::fs::canonicalize(path).ok()).unwrap_or_else(|| path.to_owned());
     // Readable as any new file is, not private as temporary ones are.
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "Windows has no such permissions"))]
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));

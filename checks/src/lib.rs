@@ -19,6 +19,7 @@ pub mod log;
 pub mod macos;
 pub mod nvidia;
 mod packages;
+mod paths;
 pub mod plugin;
 pub mod registry;
 pub mod renderer;

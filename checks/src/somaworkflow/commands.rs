@@ -5,6 +5,7 @@ use crate::check::{Category, Check, Outcome};
 use crate::config::layers::shell_word;
 use crate::facts::{Facts, ProbeId, SomaFile, SomaResource, SomaWorkflow};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::paths::below;
 
 pub(super) static COMMANDS: Check = Check {
     id: "somaworkflow-commands",
@@ -101,7 +102,7 @@ fn scripts_advice(found: &SomaWorkflow, finding: Finding) -> Finding {
     };
     let directory = scripts.directory.display().to_string();
     finding
-        .advise(format!("Let the resource have: CONTAINER_COMMAND = ['{}']", scripts.directory.join("bv").display()))
+        .advise(format!("Let the resource have: CONTAINER_COMMAND = ['{}']", below(&scripts.directory, "bv").display()))
         .advise_command(
             "Add the run scripts to PATH, in ~/.bashrc of the machines that run jobs:",
             format!("export PATH={}:\"$PATH\"", shell_word(&directory)),

@@ -7,6 +7,7 @@ use crate::config::layers::{shell_word, step};
 use crate::facts::{AgentState, EngineKind, Environment, Facts, ProbeId};
 use crate::finding::{Change, Edit, Finding, FindingKind, Safety, Severity};
 use crate::image::{environment, setting};
+use crate::paths::below;
 
 pub(super) static MOUNT: Check = Check {
     id: "ssh-mount",
@@ -142,7 +143,7 @@ fn known_hosts(facts: &Facts) -> Outcome {
         (_, Some(false)) => Outcome::Skipped("there is no ~/.ssh/known_hosts that could be copied".to_owned()),
         (None, _) | (_, None) => Outcome::Unknown("known_hosts could not be looked at".to_owned()),
         (Some(false), Some(true)) => {
-            let directory = container.path.join(".ssh");
+            let directory = below(&container.path, ".ssh");
             let quoted = shell_word(&directory.display().to_string());
             Outcome::Findings(vec![
                 NO_KNOWN_HOSTS
@@ -150,7 +151,7 @@ fn known_hosts(facts: &Facts) -> Outcome {
                     .evidence("an agent with keys answers at SSH_AUTH_SOCK")
                     .evidence(format!(
                         "{} is missing or empty, and ~/.ssh/known_hosts is not",
-                        directory.join("known_hosts").display()
+                        below(&directory, "known_hosts").display()
                     ))
                     .advise_command(
                         "Copy the list, and no key:",

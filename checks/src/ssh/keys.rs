@@ -4,6 +4,7 @@ use crate::check::{Category, Check, Outcome};
 use crate::config::layers::shell_word;
 use crate::facts::{ContainerSsh, Facts, KeyFile, ProbeId, SshSetup};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::paths::below;
 
 pub(super) static CHECK: Check = Check {
     id: "ssh-keys",
@@ -42,7 +43,7 @@ fn keys(facts: &Facts) -> Outcome {
     findings.extend(open(setup));
     if findings.is_empty() {
         if let Some(home) = setup.container_home.as_ref().filter(|home| home.keys.is_none()) {
-            return Outcome::Unknown(format!("{} cannot be looked into", home.path.join(".ssh").display()));
+            return Outcome::Unknown(format!("{} cannot be looked into", below(&home.path, ".ssh").display()));
         }
         if let Some(reason) = setup.unknown.get("home").or_else(|| setup.unknown.get("keys")) {
             return Outcome::Unknown(format!("~/.ssh could not be looked into: {reason}"));
@@ -64,7 +65,8 @@ fn copied(setup: &SshSetup, home: &ContainerSsh) -> Option<Finding> {
             Some(false) => ", and no passphrase protects it",
             None => "",
         };
-        finding = finding.evidence(format!("{} is a private key{protection}", home.path.join(".ssh").join(&key.name).display()));
+        finding =
+            finding.evidence(format!("{} is a private key{protection}", below(&below(&home.path, ".ssh"), &key.name).display()));
     }
     finding = finding.advise("Let an ssh agent hold the key on this machine: casa_distro hands the agent on to the container.");
     // The name alone says nothing: what is deleted must exist a second time, byte by byte.
@@ -91,7 +93,8 @@ fn copied(setup: &SshSetup, home: &ContainerSsh) -> Option<Finding> {
              two, and that they are the same, before you delete one."
         ));
     }
-    let paths: Vec<_> = twice.iter().map(|key| shell_word(&home.path.join(".ssh").join(&key.name).display().to_string())).collect();
+    let paths: Vec<_> =
+        twice.iter().map(|key| shell_word(&below(&below(&home.path, ".ssh"), &key.name).display().to_string())).collect();
     if !paths.is_empty() {
         finding =
             finding.advise_command("Then delete the copies; the very same keys are in ~/.ssh:", format!("rm {}", paths.join(" ")));
@@ -105,12 +108,12 @@ fn open(setup: &SshSetup) -> Option<Finding> {
     if open.is_empty() {
         return None;
     }
-    let directory = setup.home.clone().unwrap_or_default().join(".ssh");
+    let directory = below(&setup.home.clone().unwrap_or_default(), ".ssh");
     let mut finding = OPEN.found();
     for key in &open {
-        finding = finding.evidence(format!("{} has mode {:04o}", directory.join(&key.name).display(), key.mode));
+        finding = finding.evidence(format!("{} has mode {:04o}", below(&directory, &key.name).display(), key.mode));
     }
-    let paths: Vec<_> = open.iter().map(|key| shell_word(&directory.join(&key.name).display().to_string())).collect();
+    let paths: Vec<_> = open.iter().map(|key| shell_word(&below(&directory, &key.name).display().to_string())).collect();
     Some(finding.advise_command("Close them to everybody but yourself:", format!("chmod 600 {}", paths.join(" "))))
 }
 

@@ -4,6 +4,7 @@ use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, HomeProfile, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::image::{environment, setting};
+use crate::paths::below;
 
 pub(super) static CHECK: Check = Check {
     id: "home-profile",
@@ -38,7 +39,7 @@ fn profile(facts: &Facts) -> Outcome {
         };
     };
     let Some(profile) = &home.profile else { return Outcome::Pass };
-    let file = home.path.join(".profile").display().to_string();
+    let file = below(&home.path, ".profile").display().to_string();
     match (stops(profile, &file), &profile.error) {
         (Some(finding), _) => {
             let away = crate::config::layers::shell_word(&file);

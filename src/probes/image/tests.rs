@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::host::{LiveHost, RecordedHost};
+#[cfg(target_os = "linux")]
 use crate::probes::child::tests::SelfHost;
 
 fn environment(directory: &Path, configuration: Value) -> Environment {

@@ -80,7 +80,7 @@ pub(super) fn authority_of_programs(host: &dyn Host) -> Option<PathBuf> {
 /// The displays whose sockets stand in the usual directory, by number.
 fn local_displays(host: &dyn Host) -> Vec<String> {
     let names = host.read_dir(Path::new(SOCKET_DIRECTORY)).unwrap_or_default();
-    let mut numbers: Vec<u16> = names.iter().filter_map(|name| name.to_str()?.strip_prefix('X')?.parse().ok()).collect();
+    let mut numbers: Vec<u16> = names.iter().filter_map(|name| name.to_str()?.strip_prefix('X')?.parse::<u16>().ok()).collect();
     numbers.sort_unstable();
     numbers.iter().map(|number| format!(":{number}")).collect()
 }

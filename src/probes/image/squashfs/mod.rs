@@ -6,7 +6,7 @@
 mod blocks;
 mod content;
 mod inode;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::cell::RefCell;

@@ -70,7 +70,7 @@ impl Host for LiveHost {
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        std::fs::canonicalize(path)
+        std::fs::canonicalize(path).map(without_verbatim)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<OsString>> {
@@ -137,6 +137,23 @@ fn open_regular(path: &Path) -> io::Result<(std::fs::File, u64)> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
     }
     Ok((std::fs::File::open(path)?, metadata.len()))
+}
+
+/// The path as it is written everywhere else: what Windows gives begins with `\\?\`, which few programs take.
+#[cfg(windows)]
+fn without_verbatim(path: PathBuf) -> PathBuf {
+    use std::path::{Component, Prefix};
+    let Some(Component::Prefix(prefix)) = path.components().next() else { return path };
+    match (prefix.kind(), path.to_str()) {
+        (Prefix::VerbatimDisk(_), Some(text)) => text.trim_start_matches(r"\\?\").into(),
+        (Prefix::VerbatimUNC(..), Some(text)) => text.replacen(r"\\?\UNC\", r"\\", 1).into(),
+        _ => path,
+    }
+}
+
+#[cfg(not(windows))]
+fn without_verbatim(path: PathBuf) -> PathBuf {
+    path
 }
 
 fn is_a_directory() -> io::Error {

@@ -45,7 +45,8 @@ pub(crate) struct Request {
 
 impl Request {
     fn skipped(&self, probe: ProbeId) -> Option<String> {
-        self.skip.iter().find(|(skipped, _)| *skipped == probe).map(|(_, reason)| reason.clone())
+        let unwanted = self.skip.iter().find(|(skipped, _)| *skipped == probe).map(|(_, reason)| reason.clone());
+        unwanted.or_else(|| graphics::unsupported(probe).map(str::to_owned))
     }
 }
 

@@ -46,10 +46,14 @@ impl Expected {
     }
 }
 
-/// Recommends a mode, or `None` when the display cannot be reached or was not looked at: a mode would be a guess.
+/// Recommends a mode, or `None` when the display cannot be reached, was not looked at, or is in another system: a mode would be a guess.
 pub(crate) fn predict(facts: &Facts) -> Option<Recommendation> {
     let display = DisplayKind::of(facts)?;
     if display == DisplayKind::Unreachable {
+        return None;
+    }
+    // Containers do not run on Windows itself, and it has no display of its own for them: that of its Linux is another matter.
+    if display == DisplayKind::Headless && facts.is_windows() {
         return None;
     }
     let verdicts = verdicts(facts, display);

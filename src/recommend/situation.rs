@@ -47,7 +47,7 @@ impl DisplayKind {
     /// Tells the kind of display from the facts; `None` when the X server was not looked at.
     pub(crate) fn of(facts: &Facts) -> Option<Self> {
         let x11 = facts.x11.as_ref()?;
-        let mac = facts.machine.as_ref().is_some_and(|machine| machine.os == "macos");
+        let mac = facts.is_mac();
         Some(match &x11.connection {
             // Whatever becomes of the display, it will be that of XQuartz.
             Connection::NoDisplay | Connection::Malformed { .. } | Connection::Failed(_) if mac => Self::Xquartz,

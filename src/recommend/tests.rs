@@ -124,6 +124,16 @@ fn no_display() {
     expect(&facts, OpenGl::Container, "DISPLAY is not set");
 }
 
+/// Containers run in its Linux, whose display is not looked at from there.
+#[test]
+fn windows_itself_has_no_mode() {
+    let facts = with(healthy(), |facts| {
+        facts.x11.as_mut().unwrap().connection = Connection::NoDisplay;
+        facts.machine.as_mut().unwrap().os = "windows".into();
+    });
+    assert_eq!(predict(&facts), None);
+}
+
 #[test]
 fn nvidia_on_the_screen_and_a_coherent_driver() {
     let found = expect(&nvidia(healthy(), "550.163.01", "550.163.01", true), OpenGl::Nv, "NVIDIA driver 550.163.01");

@@ -38,6 +38,9 @@ fn run(facts: &Facts) -> Outcome {
     if !layers.is_singularity() {
         return Outcome::Pass;
     }
+    if facts.is_windows() {
+        return Outcome::Skipped("the engine does not run on Windows itself, and sees the directory at another path".to_owned());
+    }
     // `--home` splits at the first colon and is not split at commas. The paths themselves may have stand-ins in a recording.
     let home_signs = environment.home_signs.clone().unwrap_or_default();
     let stops_everybody = [PathSign::Colon, PathSign::LineBreak].iter().any(|sign| home_signs.contains(sign));
@@ -99,6 +102,17 @@ mod tests {
         assert_eq!(judged("apptainer", "/d/x,y", "/d/x,y/home"), [(Severity::Warning, command("mv /d/x,y /d/x-y"))]);
         assert_eq!(judged("apptainer", "/d", "/data:1/h"), [(Severity::Error, None)]);
         assert_eq!(judged("docker", "/d:e", "/d:e/home"), []);
+    }
+
+    /// A colon stands in every path of Windows, and the engine runs in WSL, where the path is another one.
+    #[test]
+    fn a_path_of_windows_is_not_the_one_that_the_engine_sees() {
+        let mut facts = facts(&json!({"container_type": "singularity"}));
+        facts.machine = Some(crate::facts::Machine { os: "windows".into(), ..Default::default() });
+        let environment = facts.environment.as_mut().unwrap().found.as_mut().unwrap();
+        environment.directory = r"C:\Users\anna\brainvisa".into();
+        environment.directory_signs = [PathSign::Colon].into();
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn present(facts: &Facts) -> Outcome {
 
 /// Nothing waits for an engine yet, and it may be that nothing ever will.
 fn without_environment(facts: &Facts, engines: &Engines) -> Outcome {
-    if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+    if facts.is_windows() {
         return Outcome::Skipped("on Windows containers run in its Linux (see windows-wsl)".to_owned());
     }
     let finding = MISSING.found().evidence(looked_for(engines));

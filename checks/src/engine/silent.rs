@@ -47,7 +47,7 @@ fn run(facts: &Facts) -> Outcome {
 
 fn of(facts: &Facts, engine: &Engine, severity: Severity) -> Finding {
     let name = engine.kind.program();
-    let is_mac = facts.machine.as_ref().is_some_and(|machine| machine.os == "macos");
+    let is_mac = facts.is_mac();
     // Elsewhere it may be slow and no more: a large program that comes from a network's disk for the first time.
     let severity = if is_mac { severity } else { severity.min(Severity::Warning) };
     let title = format!("{name} does not answer in time when it is called");

@@ -109,6 +109,18 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether they are those of Windows itself; those of Linux in Windows are not.
+    #[must_use]
+    pub fn is_windows(&self) -> bool {
+        self.machine.as_ref().is_some_and(|machine| machine.os == "windows")
+    }
+
+    /// Whether they are those of a Mac.
+    #[must_use]
+    pub fn is_mac(&self) -> bool {
+        self.machine.as_ref().is_some_and(|machine| machine.os == "macos")
+    }
+
     /// The contexts that the test through GLX got on the display, from the driver of this machine.
     pub fn glx_contexts(&self) -> impl Iterator<Item = &GlContext> {
         self.glx.iter().filter_map(|run| run.result.as_ref()).flat_map(|result| &result.contexts)

@@ -61,7 +61,7 @@ fn container(facts: &Facts) -> Option<&Environment> {
 /// Whether containers come in to XQuartz as programs of this Mac, which `xhost +localhost` allows: there is one, or DISPLAY names XQuartz
 /// as they do.
 pub(crate) fn lets_containers_in(facts: &Facts) -> bool {
-    let is_mac = facts.machine.as_ref().is_some_and(|machine| machine.os == "macos");
+    let is_mac = facts.is_mac();
     is_mac && (container(facts).is_some() || is_tcp(facts) && !is_forwarded(facts))
 }
 

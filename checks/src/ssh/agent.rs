@@ -97,7 +97,7 @@ const HEARD: usize = 5;
 
 fn agent(facts: &Facts) -> Outcome {
     let Some(agent) = &facts.ssh_agent else { return Outcome::Unknown("nothing was recorded about the ssh agent".to_owned()) };
-    if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+    if facts.is_windows() {
         return Outcome::Skipped("on Windows containers get the agent of the Linux in which they run".to_owned());
     }
     let socket = agent.socket.as_deref().unwrap_or(Path::new("")).display();

@@ -41,7 +41,7 @@ fn keychain(facts: &Facts) -> Outcome {
     let (Some(agent), Some(setup)) = (&facts.ssh_agent, &facts.ssh_setup) else {
         return Outcome::Unknown("nothing was recorded about the ssh agent or keychain".to_owned());
     };
-    if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+    if facts.is_windows() {
         return Outcome::Skipped("keychain is not used on Windows".to_owned());
     }
     let mut findings = Vec::new();

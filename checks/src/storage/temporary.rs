@@ -29,7 +29,7 @@ static UNWRITABLE: FindingKind = FindingKind {
 };
 
 fn run(facts: &Facts) -> Outcome {
-    if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+    if facts.is_windows() {
         return Outcome::Skipped("Windows has another directory for them".to_owned());
     }
     let Some(storage) = &facts.storage else { return Outcome::Unknown("nothing was recorded about disks".to_owned()) };

@@ -1,6 +1,6 @@
 //! Is 3D acceleration on where it is known to fail?
 
-use super::{Candidate, candidates, is_mac, virtualbox};
+use super::{Candidate, candidates, virtualbox};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -39,7 +39,7 @@ fn run(facts: &Facts) -> Outcome {
         Ok(candidates) => candidates,
         Err(outcome) => return outcome,
     };
-    if !is_mac(facts) {
+    if !facts.is_mac() {
         return Outcome::Skipped("3D acceleration is known to end machines on macOS only".to_owned());
     }
     let on: Vec<Candidate<'_>> = candidates.into_iter().filter(|candidate| candidate.machine.accelerate_3d == Some(true)).collect();
@@ -63,7 +63,7 @@ fn fails(darwin: u32, version: (u32, u32)) -> bool {
 
 /// Whether 3D acceleration ends virtual machines on this computer, so that nobody must be told to switch it on.
 pub(super) fn ends_machines(facts: &Facts) -> bool {
-    is_mac(facts) && version(facts).zip(darwin(facts)).is_some_and(|(version, darwin)| fails(darwin, version))
+    facts.is_mac() && version(facts).zip(darwin(facts)).is_some_and(|(version, darwin)| fails(darwin, version))
 }
 
 fn of_host(candidate: Candidate<'_>, major: u32, minor: u32) -> Finding {

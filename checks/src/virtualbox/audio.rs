@@ -1,6 +1,6 @@
 //! Does the virtual machine have a sound device that may crash it?
 
-use super::{Candidate, candidates, is_mac, virtualbox};
+use super::{Candidate, candidates, virtualbox};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -31,7 +31,7 @@ fn run(facts: &Facts) -> Outcome {
         Ok(candidates) => candidates,
         Err(outcome) => return outcome,
     };
-    let severity = if is_mac(facts) { Severity::Warning } else { Severity::Info };
+    let severity = if facts.is_mac() { Severity::Warning } else { Severity::Info };
     let major = virtualbox(facts).ok().and_then(|virtualbox| virtualbox.version.as_deref()?.split('.').next()?.parse().ok());
     Outcome::of(candidates.into_iter().filter_map(|candidate| judge(candidate, severity, major)).collect())
 }

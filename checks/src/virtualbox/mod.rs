@@ -161,11 +161,6 @@ fn is_for_arm(machine: &VirtualMachine) -> bool {
     machine.os_type.as_deref().is_some_and(|os| os.to_lowercase().contains("arm"))
 }
 
-/// Whether the computer is a Mac.
-fn is_mac(facts: &Facts) -> bool {
-    facts.machine.as_ref().is_some_and(|machine| machine.os == "macos")
-}
-
 #[cfg(test)]
 mod testing {
     //! Made-up computers with VirtualBox.

@@ -51,7 +51,7 @@ pub(crate) fn is_display_of_windows(facts: &Facts) -> bool {
 /// Whether the display is that of an X server of Windows (VcXsrv, X410), which WSL reaches by TCP and has no cookie for.
 pub(crate) fn is_server_of_windows(facts: &Facts) -> bool {
     let display = facts.x11.as_ref().and_then(|x11| x11.display.as_ref());
-    let is_windows = facts.machine.as_ref().is_some_and(|machine| machine.os == "windows");
+    let is_windows = facts.is_windows();
     let by_network = |display: &DisplayName| {
         matches!(display.reach, Reach::Loopback | Reach::Remote) && display.number < X11::SSH_DISPLAY_OFFSET
     };

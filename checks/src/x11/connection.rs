@@ -28,7 +28,7 @@ fn run(facts: &Facts) -> Outcome {
     let Some(x11) = &facts.x11 else { return Outcome::Unknown("nothing was recorded about the X server".to_owned()) };
     if !matches!(x11.connection, Connection::Connected(_)) {
         // DISPLAY is set there for programs that log in to other machines, whether their server runs now or not.
-        if facts.machine.as_ref().is_some_and(|machine| machine.os == "windows") {
+        if facts.is_windows() {
             return Outcome::Skipped("on Windows the display is set inside of WSL or of the virtual machine".to_owned());
         }
         if let Some(reason) = crate::macos::explains(facts).or_else(|| crate::windows::explains(facts)) {

@@ -101,7 +101,7 @@ fn advise(sight: Sight<'_>, finding: Finding) -> Finding {
 
 /// What asks this system for the address of a name.
 fn look_up(facts: &Facts) -> &'static str {
-    let is_mac = facts.machine.as_ref().is_some_and(|machine| machine.os == "macos");
+    let is_mac = facts.is_mac();
     if is_mac { "dscacheutil -q host -a name" } else { "getent hosts" }
 }
 

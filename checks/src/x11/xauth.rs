@@ -35,6 +35,9 @@ fn run(facts: &Facts) -> Outcome {
     if !matches!(setting(environment, "container_type"), Some("singularity" | "apptainer" | "apptainer_pixi")) {
         return Outcome::Skipped("casa_distro does not start this environment with windows".to_owned());
     }
+    if facts.is_windows() {
+        return Outcome::Skipped("the engine does not run on Windows itself".to_owned());
+    }
     if facts.session.as_ref().is_some_and(|session| session.inside_container.is_some()) {
         return Outcome::Skipped("this is inside of a container".to_owned());
     }
@@ -65,6 +68,14 @@ mod tests {
     fn with(container_type: &str, xauth: Option<bool>) -> Outcome {
         let facts = facts_with(json!({"container_type": container_type}));
         CHECK.judge(&Facts { x11: Some(X11 { xauth, ..X11::default() }), ..facts })
+    }
+
+    #[test]
+    fn windows_itself_needs_none() {
+        let mut facts = facts_with(json!({"container_type": "singularity"}));
+        facts.machine = Some(Machine { os: "windows".into(), ..Machine::default() });
+        facts.x11 = Some(X11 { xauth: Some(false), ..X11::default() });
+        assert!(matches!(CHECK.judge(&facts), Outcome::Skipped(_)));
     }
 
     #[test]

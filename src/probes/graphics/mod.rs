@@ -207,6 +207,16 @@ fn has_drivers(result: &casa_doctor_checks::facts::VulkanResult) -> bool {
 
 /// Whether GLX and EGL are looked at on this system.
 const SUPPORTED: bool = cfg!(all(unix, not(target_vendor = "apple")));
+const NOT_SUPPORTED: &str = "GLX and EGL are looked at on Linux and BSD systems only";
+
+/// Why a probe is for other systems than this one.
+pub(crate) fn unsupported(probe: ProbeId) -> Option<&'static str> {
+    match probe {
+        ProbeId::Glx | ProbeId::EglX11 | ProbeId::EglDevice | ProbeId::EglSurfaceless if !SUPPORTED => Some(NOT_SUPPORTED),
+        ProbeId::Vulkan if cfg!(not(unix)) => Some("Vulkan is looked at on Unix systems only"),
+        _ => None,
+    }
+}
 
 fn gl_probe(context: &Context, probe: &str, authority: Option<&Path>) -> GlProbe {
     gl_child(context, probe, &[], authority, |run| is_useless(context.host.as_ref(), run))
@@ -253,7 +263,7 @@ fn gl_child(
     useful: impl Fn(&GlProbe) -> bool,
 ) -> GlProbe {
     if !SUPPORTED {
-        let reason = "GLX and EGL are looked at on Linux and BSD systems only".to_owned();
+        let reason = NOT_SUPPORTED.to_owned();
         return ChildRun {
             end: ChildEnd::NotStarted { reason },
             last_call: None,

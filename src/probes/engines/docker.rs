@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::host::{Address, Host, Stream};
 
-/// Where the client looks when nothing else is said.
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// Where the client looks when nothing else is said; on Windows in a pipe.
+const DEFAULT_ENDPOINT: &str = if cfg!(windows) { "npipe:////./pipe/docker_engine" } else { "unix:///var/run/docker.sock" };
 /// The cheapest question of Docker's HTTP interface.
 const PING: &[u8] = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
 
@@ -84,7 +84,7 @@ pub(crate) fn endpoint(host: &dyn Host) -> Result<String, String> {
             });
             endpoint.ok_or_else(|| format!("Docker's context \"{context}\" is not described in {}", contexts.display()))
         }
-        _ => Ok(format!("unix://{DEFAULT_SOCKET}")),
+        _ => Ok(DEFAULT_ENDPOINT.to_owned()),
     }
 }
 
@@ -114,6 +114,8 @@ mod tests {
     use crate::host::{Peer, RecordedHost};
 
     const LIMIT: Duration = Duration::from_millis(300);
+
+    const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
     fn default_socket() -> Address {
         Address::Unix(DEFAULT_SOCKET.into())

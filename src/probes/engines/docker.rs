@@ -34,6 +34,10 @@ pub(crate) fn daemon(host: &dyn Host, limit: Duration) -> Result<Daemon, String>
     };
     Ok(match ping(&mut *stream) {
         Ok(answer) if answer.starts_with(b"HTTP/1.1 200") || answer.starts_with(b"HTTP/1.0 200") => Daemon::Answers,
+        // So a server of Go answers who does not speak TLS; Docker itself has no such answer to this question.
+        Ok(answer) if answer.starts_with(b"HTTP/1.0 400") => {
+            return Err(format!("the daemon at {endpoint} speaks TLS, which is not tried"));
+        }
         Ok(answer) if answer.starts_with(b"HTTP/") => {
             let line = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().trim().to_owned();
             down(&format!("it answers \"{line}\""))
@@ -135,6 +139,14 @@ mod tests {
         assert_eq!(reason(ask(Peer::Answers(b"SSH-2.0-OpenSSH\r\n".to_vec()))), "what answers there is not Docker");
         assert!(reason(ask(Peer::Answers(b"HTTP/1.1 503 Service Unavailable\r\n\r\n".to_vec()))).contains("503"));
         assert_eq!(reason(daemon(&RecordedHost::new(), LIMIT).unwrap()), "there is no such socket");
+    }
+
+    #[test]
+    fn a_daemon_that_speaks_tls_on_another_port_is_not_down() {
+        let address = Address::Tcp { host: "build".to_owned(), port: 2375 };
+        let answer = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".to_vec();
+        let host = RecordedHost::new().env("DOCKER_HOST", "tcp://build:2375").peer(address, Peer::Answers(answer));
+        assert!(daemon(&host, LIMIT).unwrap_err().contains("speaks TLS"));
     }
 
     #[test]

@@ -34,11 +34,15 @@ pub(super) fn settings(host: &dyn Host) -> Option<NvSettings> {
 }
 
 /// Where an engine's configuration stands, as the program's own place tells: `/usr` has it in `/etc`, every other prefix in its
-/// own `etc`.
+/// own `etc`. That of the program's own name comes first: a package that is taken out leaves its configuration behind.
 pub(in crate::probes) fn directories(program: &Path) -> Vec<PathBuf> {
+    let mut names = ["apptainer", "singularity"];
+    if program.file_name().is_some_and(|name| name == "singularity") {
+        names.reverse();
+    }
     let prefix = program.parent().and_then(Path::parent).filter(|prefix| *prefix != Path::new("/usr") && *prefix != Path::new("/"));
     let roots = prefix.map(|prefix| prefix.join("etc")).into_iter().chain(["/etc".into(), "/usr/local/etc".into()]);
-    roots.flat_map(|root| ["apptainer", "singularity"].map(|name| root.join(name))).collect()
+    roots.flat_map(|root| names.map(|name| root.join(name))).collect()
 }
 
 /// The directives of an engine's configuration: the number of the line, the name, the value. They are read as the engine reads them
@@ -100,5 +104,6 @@ mod tests {
     fn a_prefix_of_its_own_has_its_own_files() {
         assert_eq!(directories(Path::new("/opt/conda/bin/apptainer"))[0], Path::new("/opt/conda/etc/apptainer"));
         assert_eq!(directories(Path::new("/usr/bin/apptainer"))[0], Path::new("/etc/apptainer"));
+        assert_eq!(directories(Path::new("/usr/bin/singularity"))[0], Path::new("/etc/singularity"));
     }
 }

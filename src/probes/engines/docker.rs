@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn described_daemons() {
-        let ask = |peer| daemon(&RecordedHost::new().peer(default_socket(), peer), LIMIT).unwrap();
+        let machine = || RecordedHost::new().env("DOCKER_HOST", "unix:///var/run/docker.sock");
+        let ask = |peer| daemon(&machine().peer(default_socket(), peer), LIMIT).unwrap();
         assert_eq!(ask(Peer::Answers(b"HTTP/1.1 200 OK\r\nApi-Version: 1.50\r\n\r\nOK".to_vec())), Daemon::Answers);
         assert_eq!(ask(Peer::Silent), Daemon::Hung { socket: DEFAULT_SOCKET.to_owned() });
         assert_eq!(ask(Peer::Refuses(io::ErrorKind::PermissionDenied)), Daemon::Denied { socket: DEFAULT_SOCKET.to_owned() });
@@ -138,7 +139,7 @@ mod tests {
         assert_eq!(reason(ask(Peer::Refuses(io::ErrorKind::ConnectionRefused))), "nobody listens behind it");
         assert_eq!(reason(ask(Peer::Answers(b"SSH-2.0-OpenSSH\r\n".to_vec()))), "what answers there is not Docker");
         assert!(reason(ask(Peer::Answers(b"HTTP/1.1 503 Service Unavailable\r\n\r\n".to_vec()))).contains("503"));
-        assert_eq!(reason(daemon(&RecordedHost::new(), LIMIT).unwrap()), "there is no such socket");
+        assert_eq!(reason(daemon(&machine(), LIMIT).unwrap()), "there is no such socket");
     }
 
     #[test]
@@ -157,11 +158,11 @@ mod tests {
                 r#"{"Name": "rootless", "Endpoints": {"docker": {"Host": "unix:///run/user/1000/docker.sock"}}}"#,
             )
         };
-        assert_eq!(endpoint(&RecordedHost::new()).unwrap(), "unix:///var/run/docker.sock");
+        assert_eq!(endpoint(&RecordedHost::new()).unwrap(), DEFAULT_ENDPOINT);
         assert_eq!(endpoint(&config(RecordedHost::new())).unwrap(), "unix:///run/user/1000/docker.sock");
         let by_variable = config(RecordedHost::new()).env("DOCKER_HOST", "tcp://build:2375");
         assert_eq!(endpoint(&by_variable).unwrap(), "tcp://build:2375");
-        assert_eq!(endpoint(&config(RecordedHost::new()).env("DOCKER_CONTEXT", "default")).unwrap(), "unix:///var/run/docker.sock");
+        assert_eq!(endpoint(&config(RecordedHost::new()).env("DOCKER_CONTEXT", "default")).unwrap(), DEFAULT_ENDPOINT);
         assert!(endpoint(&config(RecordedHost::new()).env("DOCKER_CONTEXT", "gone")).unwrap_err().contains("gone"));
     }
 

@@ -16,6 +16,9 @@ use crate::host::{Command, CommandEnd, Host};
 const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Lxss";
 /// The key around it, which every Windows has.
 const OUTER_KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion";
+/// The bit of a distribution's `Flags` that makes it one of version 2 (`LXSS_DISTRO_FLAGS_VM_MODE`). The value `Version` tells how its
+/// files are kept, whatever version runs it.
+const VIRTUAL_MACHINE: u32 = 0x8;
 /// How long the registry, or the port of this machine, may take.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -66,11 +69,13 @@ fn distributions(text: &str) -> Vec<WslDistribution> {
         }
         let mut parts = line.trim().splitn(3, "    ").map(str::trim);
         let (Some(name), Some(_), Some(data)) = (parts.next(), parts.next(), parts.next()) else { continue };
-        let number = data.strip_prefix("0x").and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let number = || data.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok());
         match name {
             "DefaultDistribution" => default = Some(data.to_owned()),
             "DistributionName" => entry(&mut found, &id).name = data.to_owned(),
-            "Version" if id.starts_with('{') => entry(&mut found, &id).version = number,
+            "Flags" if id.starts_with('{') => {
+                entry(&mut found, &id).version = number().map(|flags| if flags & VIRTUAL_MACHINE == 0 { 1 } else { 2 });
+            }
             _ => {}
         }
     }
@@ -123,12 +128,18 @@ HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\r
 HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\\{8f1c9a3e-6f0b-4f0e-9a6d-0d3b0e2c7a11}\r
     State    REG_DWORD    0x1\r
     DistributionName    REG_SZ    Ubuntu 22.04 LTS\r
-    Version    REG_DWORD    0x2\r
+    Version    REG_DWORD    0x1\r
     BasePath    REG_SZ    C:\\Users\\anna\\AppData\\Local\\Packages\\Ubuntu\\LocalState\r
+    Flags    REG_DWORD    0xf\r
 \r
 HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\\{11111111-2222-3333-4444-555555555555}\r
     DistributionName    REG_SZ    Debian\r
-    Version    REG_DWORD    0x1\r
+    Version    REG_DWORD    0x2\r
+    Flags    REG_DWORD    0x7\r
+\r
+HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\\{22222222-2222-3333-4444-555555555555}\r
+    DistributionName    REG_SZ    torn\r
+    Version    REG_DWORD    0x2\r
 ";
 
     fn look(host: RecordedHost) -> Windows {
@@ -144,9 +155,15 @@ HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\\{11111111
             .file("/home/anna/.wslconfig", "[wsl2]\r\nguiApplications = false\r\n[experimental]\r\nguiApplications=true\r\n")
             .command(&["reg", "query", KEY, "/s"], 0, EXPORT, "");
         let facts = look(host);
-        let distribution =
-            |name: &str, version, is_default| WslDistribution { name: name.into(), version: Some(version), is_default };
-        assert_eq!(facts.distributions, Some(vec![distribution("Ubuntu 22.04 LTS", 2, true), distribution("Debian", 1, false)]));
+        let distribution = |name: &str, version, is_default| WslDistribution { name: name.into(), version, is_default };
+        assert_eq!(
+            facts.distributions,
+            Some(vec![
+                distribution("Ubuntu 22.04 LTS", Some(2), true),
+                distribution("Debian", Some(1), false),
+                distribution("torn", None, false)
+            ])
+        );
         assert_eq!(facts.gui_applications, Some(false));
         assert!(facts.wsl.is_some());
         assert_eq!(facts.x_server, XquartzTcp::Closed);

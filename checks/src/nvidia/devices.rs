@@ -144,8 +144,13 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
     let by_cgroup = closed.iter().any(|node| node.refused_by_cgroup);
     let finding = closed.iter().fold(PERMISSION.found(), |finding, node| finding.evidence(in_words(node)));
     let finding = gpu.job.iter().fold(finding, |finding, job| {
-        let cards = cards_of(job).map_or_else(|| "was given no card".to_owned(), |gpus| format!("was given the cards {gpus}"));
-        finding.evidence(format!("this is a job of {}, which {cards}", job.scheduler))
+        let given = match cards_of(job) {
+            Some(gpus) => format!(", which was given the cards {gpus}"),
+            // Not every scheduler names the cards that it opens.
+            None if one_card_is_open && job.gpus.is_none() => String::new(),
+            None => ", which was given no card".to_owned(),
+        };
+        finding.evidence(format!("this is a job of {}{given}", job.scheduler))
     });
     if one_card_is_open && !control_is_closed {
         let finding = finding.severity(Severity::Info).title("Some of the NVIDIA cards are closed to you");
@@ -292,7 +297,10 @@ mod tests {
         // One card of two is what a job is meant to have.
         let nodes = vec![cgroup, node("nvidia1"), node("nvidiactl")];
         facts.gpu.as_mut().unwrap().nvidia.as_mut().unwrap().nodes = nodes;
-        assert_eq!(finding(&CHECK, &facts).severity, Severity::Info);
+        let found = finding(&CHECK, &facts);
+        assert_eq!(found.severity, Severity::Info);
+        // OAR opens a card and names it nowhere.
+        assert!(found.evidence.contains(&"this is a job of Slurm".to_owned()), "{found:?}");
     }
 
     #[test]

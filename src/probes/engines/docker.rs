@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::host::{Address, Host, Stream};
 
-/// Where the client looks when nothing else is said.
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// Where the client looks when nothing else is said; on Windows in a pipe.
+const DEFAULT_ENDPOINT: &str = if cfg!(windows) { "npipe:////./pipe/docker_engine" } else { "unix:///var/run/docker.sock" };
 /// The cheapest question of Docker's HTTP interface.
 const PING: &[u8] = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
 
@@ -34,6 +34,10 @@ pub(crate) fn daemon(host: &dyn Host, limit: Duration) -> Result<Daemon, String>
     };
     Ok(match ping(&mut *stream) {
         Ok(answer) if answer.starts_with(b"HTTP/1.1 200") || answer.starts_with(b"HTTP/1.0 200") => Daemon::Answers,
+        // So a server of Go answers who does not speak TLS; Docker itself has no such answer to this question.
+        Ok(answer) if answer.starts_with(b"HTTP/1.0 400") => {
+            return Err(format!("the daemon at {endpoint} speaks TLS, which is not tried"));
+        }
         Ok(answer) if answer.starts_with(b"HTTP/") => {
             let line = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().trim().to_owned();
             down(&format!("it answers \"{line}\""))
@@ -84,7 +88,7 @@ pub(crate) fn endpoint(host: &dyn Host) -> Result<String, String> {
             });
             endpoint.ok_or_else(|| format!("Docker's context \"{context}\" is not described in {}", contexts.display()))
         }
-        _ => Ok(format!("unix://{DEFAULT_SOCKET}")),
+        _ => Ok(DEFAULT_ENDPOINT.to_owned()),
     }
 }
 
@@ -115,13 +119,16 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(300);
 
+    const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
     fn default_socket() -> Address {
         Address::Unix(DEFAULT_SOCKET.into())
     }
 
     #[test]
     fn described_daemons() {
-        let ask = |peer| daemon(&RecordedHost::new().peer(default_socket(), peer), LIMIT).unwrap();
+        let machine = || RecordedHost::new().env("DOCKER_HOST", "unix:///var/run/docker.sock");
+        let ask = |peer| daemon(&machine().peer(default_socket(), peer), LIMIT).unwrap();
         assert_eq!(ask(Peer::Answers(b"HTTP/1.1 200 OK\r\nApi-Version: 1.50\r\n\r\nOK".to_vec())), Daemon::Answers);
         assert_eq!(ask(Peer::Silent), Daemon::Hung { socket: DEFAULT_SOCKET.to_owned() });
         assert_eq!(ask(Peer::Refuses(io::ErrorKind::PermissionDenied)), Daemon::Denied { socket: DEFAULT_SOCKET.to_owned() });
@@ -132,7 +139,15 @@ mod tests {
         assert_eq!(reason(ask(Peer::Refuses(io::ErrorKind::ConnectionRefused))), "nobody listens behind it");
         assert_eq!(reason(ask(Peer::Answers(b"SSH-2.0-OpenSSH\r\n".to_vec()))), "what answers there is not Docker");
         assert!(reason(ask(Peer::Answers(b"HTTP/1.1 503 Service Unavailable\r\n\r\n".to_vec()))).contains("503"));
-        assert_eq!(reason(daemon(&RecordedHost::new(), LIMIT).unwrap()), "there is no such socket");
+        assert_eq!(reason(daemon(&machine(), LIMIT).unwrap()), "there is no such socket");
+    }
+
+    #[test]
+    fn a_daemon_that_speaks_tls_on_another_port_is_not_down() {
+        let address = Address::Tcp { host: "build".to_owned(), port: 2375 };
+        let answer = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".to_vec();
+        let host = RecordedHost::new().env("DOCKER_HOST", "tcp://build:2375").peer(address, Peer::Answers(answer));
+        assert!(daemon(&host, LIMIT).unwrap_err().contains("speaks TLS"));
     }
 
     #[test]
@@ -143,11 +158,11 @@ mod tests {
                 r#"{"Name": "rootless", "Endpoints": {"docker": {"Host": "unix:///run/user/1000/docker.sock"}}}"#,
             )
         };
-        assert_eq!(endpoint(&RecordedHost::new()).unwrap(), "unix:///var/run/docker.sock");
+        assert_eq!(endpoint(&RecordedHost::new()).unwrap(), DEFAULT_ENDPOINT);
         assert_eq!(endpoint(&config(RecordedHost::new())).unwrap(), "unix:///run/user/1000/docker.sock");
         let by_variable = config(RecordedHost::new()).env("DOCKER_HOST", "tcp://build:2375");
         assert_eq!(endpoint(&by_variable).unwrap(), "tcp://build:2375");
-        assert_eq!(endpoint(&config(RecordedHost::new()).env("DOCKER_CONTEXT", "default")).unwrap(), "unix:///var/run/docker.sock");
+        assert_eq!(endpoint(&config(RecordedHost::new()).env("DOCKER_CONTEXT", "default")).unwrap(), DEFAULT_ENDPOINT);
         assert!(endpoint(&config(RecordedHost::new()).env("DOCKER_CONTEXT", "gone")).unwrap_err().contains("gone"));
     }
 

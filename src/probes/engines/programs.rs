@@ -93,13 +93,13 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
-/// Reads `apptainer version 1.4.5`, `singularity-ce version 4.1.0`, `singularity version 3.8.7-1.el8`, the bare `2.5.2-dist` of
-/// Singularity 2, `Docker version 26.1.3, build b72abbb`, `podman version 4.3.1`.
+/// Reads `apptainer version 1.4.5`, `singularity-ce version 4.1.0`, `SingularityPRO version 3.11-7.el8`, `singularity version
+/// 3.8.7-1.el8`, the bare `2.5.2-dist` of Singularity 2, `Docker version 26.1.3, build b72abbb`, `podman version 4.3.1`.
 fn parse(kind: EngineKind, line: &str) -> Option<Version> {
     let names = [
         ("apptainer version ", EngineKind::Apptainer),
         ("singularity-ce version ", EngineKind::Singularity),
-        ("singularity-pro version ", EngineKind::Singularity),
+        ("singularitypro version ", EngineKind::Singularity),
         ("singularity version ", EngineKind::Singularity),
         ("docker version ", EngineKind::Docker),
         ("podman version ", EngineKind::Podman),
@@ -131,6 +131,9 @@ mod tests {
             (Singularity, "apptainer version 1.1.9-1.el8", Apptainer, "1.1.9"),
             (Singularity, "singularity-ce version 4.1.0", Singularity, "4.1.0"),
             (Singularity, "singularity version 3.8.7-1.el8", Singularity, "3.8.7"),
+            (Singularity, "singularity version 3.7.1-5.1.ohpc.2.1", Singularity, "3.7.1"),
+            (Singularity, "SingularityPRO version 3.11-7.el8", Singularity, "3.11"),
+            (Singularity, "SingularityPRO version 4.1.7-1.el9", Singularity, "4.1.7"),
             (Singularity, "2.5.2-dist", Singularity, "2.5.2"),
             (Docker, "Docker version 28.2.2, build e6534b4", Docker, "28.2.2"),
             (Docker, "podman version 4.3.1", Podman, "4.3.1"),

@@ -6,20 +6,21 @@ use std::path::Path;
 use casa_doctor_checks::facts::EngineSettings;
 
 use crate::host::Host;
-use crate::probes::gpu::settings::directories;
+use crate::probes::gpu::settings::{self, directories};
 
 /// The file has some kilobytes.
 const LIMIT: u64 = 1 << 20;
 
 /// The directives that are judged. Those that take more than yes and no have their words beside them; a list of paths or names
 /// has none (apptainer.conf of 1.4, and singularity.conf of SingularityCE 4).
-const DIRECTIVES: [(&str, &[&str]); 14] = [
+const DIRECTIVES: [(&str, &[&str]); 16] = [
     ("allow container dir", &["yes", "no"]),
     ("allow container extfs", &["yes", "no"]),
     ("allow container sif", &["yes", "no"]),
     ("allow container squashfs", &["yes", "no"]),
     ("allow setuid", &["yes", "no"]),
     ("allow user ns", &["yes", "no"]),
+    ("always use nv", &["yes", "no"]),
     ("limit container groups", &[]),
     ("limit container owners", &[]),
     ("limit container paths", &[]),
@@ -27,6 +28,7 @@ const DIRECTIVES: [(&str, &[&str]); 14] = [
     ("mount home", &["yes", "no"]),
     ("mount sys", &["yes", "no"]),
     ("mount tmp", &["yes", "no"]),
+    ("use nvidia-container-cli", &["yes", "no"]),
     ("user bind control", &["yes", "no"]),
 ];
 
@@ -46,17 +48,24 @@ pub(super) fn settings(host: &dyn Host, program: &Path) -> Result<EngineSettings
 
 /// The values of the directives that are judged, and the lines whose value the engine refuses.
 fn directives(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
-    let (mut values, mut invalid) = (BTreeMap::new(), Vec::new());
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.split('#').next().unwrap_or_default();
-        let Some((name, value)) = line.split_once('=') else { continue };
-        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut values, mut invalid) = (BTreeMap::<String, String>::new(), Vec::new());
+    for (number, name, value) in settings::directives(text) {
         let Some((name, words)) = DIRECTIVES.iter().find(|(known, _)| *known == name) else { continue };
-        let value = value.trim();
-        if !words.is_empty() && !words.contains(&value) {
-            invalid.push(format!("line {number}: {name} = {value}"));
+        let earlier = values.get_mut(*name);
+        if words.is_empty() {
+            // Lists add up.
+            match earlier {
+                Some(list) => *list = format!("{list},{value}"),
+                None => drop(values.insert((*name).to_owned(), value.to_owned())),
+            }
+        } else if earlier.is_none() {
+            // The first one counts, up to a comma, and the engine does not look at the others.
+            let value = value.split(',').next().unwrap_or_default();
+            if !words.contains(&value) {
+                invalid.push(format!("line {number}: {name} = {value}"));
+            }
+            values.insert((*name).to_owned(), value.to_owned());
         }
-        values.insert((*name).to_owned(), value.to_owned());
     }
     (values, invalid)
 }
@@ -66,22 +75,30 @@ mod tests {
     use super::*;
     use crate::host::RecordedHost;
 
+    /// Each was tried with Apptainer 1.4.5.
     #[test]
     fn directives_are_read_as_the_engine_reads_them() {
-        let text = "# user bind control = no\nuser  bind control = no # by the site\nmount dev = minimal\n\
-                    allow setuid = maybe\nlimit container paths = /srv/images, /Opt\nmax loop devices = 256\n";
+        let text = "# user bind control = no\nuser  bind control = no\nmount dev = minimal\nmount home =\n\
+                    allow setuid = maybe\nlimit container paths = /srv/images, /Opt\nmax loop devices = 256\n\
+                    mount tmp = yes,no\nlimit container paths = /data\nmount dev = yes\nallow setuid = perhaps\n";
         let (values, invalid) = directives(text);
         let known: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(
             known,
             [
                 ("allow setuid", "maybe"),
-                ("limit container paths", "/srv/images, /Opt"),
+                ("limit container paths", "/srv/images, /Opt,/data"),
                 ("mount dev", "minimal"),
-                ("user bind control", "no")
+                ("mount tmp", "yes")
             ]
         );
-        assert_eq!(invalid, ["line 4: allow setuid = maybe"]);
+        assert_eq!(invalid, ["line 5: allow setuid = maybe"]);
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_a_part_of_it() {
+        let (_, invalid) = directives("always use nv = yes # cards everywhere\nmount sys = Yes\n");
+        assert_eq!(invalid, ["line 1: always use nv = yes # cards everywhere", "line 2: mount sys = Yes"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use casa_doctor_checks::facts::{EngineKind, Setuid};
 
 use crate::host::{Access, Command, Host};
+use crate::probes::gpu::settings::setting;
 
 /// The bit that lets a program run as its owner.
 const SETUID: u32 = 0o4000;
@@ -71,10 +72,7 @@ fn forbidden_by_configuration(host: &dyn Host, kind: EngineKind, program: &Path)
     let etc = if prefix == Path::new("/usr") { PathBuf::from("/etc") } else { prefix.join("etc") };
     let file = etc.join(kind.program()).join(format!("{}.conf", kind.program()));
     let text = host.read_text(&file, 1 << 20).unwrap_or_default();
-    text.lines().any(|line| {
-        let Some((name, value)) = line.split_once('=') else { return false };
-        name.split_whitespace().eq(["allow", "setuid"]) && value.trim() == "no"
-    })
+    setting(&text, "allow setuid") == Some("no")
 }
 
 /// The mount that holds the file, when it takes the power of setuid programs away.
@@ -151,6 +149,9 @@ mod tests {
         assert_eq!(state_of(&absent), Setuid::Absent);
         let forbidden = installed(0o4755, 0).file("/etc/apptainer/apptainer.conf", "# allow setuid = yes\nallow setuid = no\n");
         assert_eq!(state_of(&forbidden), Setuid::Absent);
+        // Of a directive that stands there twice the engine takes the first.
+        let twice = installed(0o4755, 0).file("/etc/apptainer/apptainer.conf", "allow setuid = yes\nallow setuid = no\n");
+        assert_eq!(state_of(&twice), Setuid::Works);
     }
 
     #[test]

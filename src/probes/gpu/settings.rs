@@ -19,7 +19,7 @@ pub(super) fn settings(host: &dyn Host) -> Option<NvSettings> {
     let config = ["apptainer.conf", "singularity.conf"].map(|name| directory.join(name));
     let config = config.into_iter().find_map(|path| Some((host.read_text(&path, LIMIT).ok()?, path)));
     let (text, config) = config.unzip();
-    let yes = |key: &str| text.as_deref().map(|text| setting(text, key).as_deref() == Some("yes"));
+    let yes = |key: &str| text.as_deref().map(|text| setting(text, key) == Some("yes"));
     let list = directory.join("nvliblist.conf");
     let listed = host.read_text(&list, LIMIT).ok();
     let (libraries, files) = listed.as_deref().map(entries).unwrap_or_default();
@@ -34,20 +34,32 @@ pub(super) fn settings(host: &dyn Host) -> Option<NvSettings> {
 }
 
 /// Where an engine's configuration stands, as the program's own place tells: `/usr` has it in `/etc`, every other prefix in its
-/// own `etc`.
+/// own `etc`. That of the program's own name comes first: a package that is taken out leaves its configuration behind.
 pub(in crate::probes) fn directories(program: &Path) -> Vec<PathBuf> {
+    let mut names = ["apptainer", "singularity"];
+    if program.file_name().is_some_and(|name| name == "singularity") {
+        names.reverse();
+    }
     let prefix = program.parent().and_then(Path::parent).filter(|prefix| *prefix != Path::new("/usr") && *prefix != Path::new("/"));
     let roots = prefix.map(|prefix| prefix.join("etc")).into_iter().chain(["/etc".into(), "/usr/local/etc".into()]);
-    roots.flat_map(|root| ["apptainer", "singularity"].map(|name| root.join(name))).collect()
+    roots.flat_map(|root| names.map(|name| root.join(name))).collect()
 }
 
-/// The value of `key = value`.
-fn setting(text: &str, key: &str) -> Option<String> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    lines
-        .filter_map(|line| line.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case(key))
-        .map(|(_, value)| value.trim().to_ascii_lowercase())
+/// The directives of an engine's configuration: the number of the line, the name, the value. They are read as the engine reads them
+/// (`GetDirectives` of Apptainer and Singularity): a value goes to the end of the line, with a comment behind it; an empty one is none.
+pub(in crate::probes) fn directives(text: &str) -> impl Iterator<Item = (u32, &str, &str)> {
+    let lines = (1..).zip(text.lines());
+    lines.filter_map(|(number, line)| {
+        let (name, value) = line.split_once('=')?;
+        let value = value.trim();
+        (!value.is_empty()).then_some((number, name.trim(), value))
+    })
+}
+
+/// What a directive is set to that takes one value: the first in the file counts, up to a comma.
+pub(in crate::probes) fn setting<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (.., value) = directives(text).find(|(_, name, _)| *name == key)?;
+    value.split(',').next()
 }
 
 /// The libraries and the other files of `nvliblist.conf`; what has neither `.so` nor a leading `/` is a program.
@@ -92,5 +104,6 @@ mod tests {
     fn a_prefix_of_its_own_has_its_own_files() {
         assert_eq!(directories(Path::new("/opt/conda/bin/apptainer"))[0], Path::new("/opt/conda/etc/apptainer"));
         assert_eq!(directories(Path::new("/usr/bin/apptainer"))[0], Path::new("/etc/apptainer"));
+        assert_eq!(directories(Path::new("/usr/bin/singularity"))[0], Path::new("/etc/singularity"));
     }
 }

@@ -24,22 +24,29 @@ pub(in crate::probes) fn wsl(host: &dyn Host, kernel: &str) -> Option<u8> {
         .then_some(2)
 }
 
-/// The hypervisor, in the words of the tables of firmware (DMI): `Ok(None)` on real hardware, `Err` with the reason when the
-/// tables are missing and the processor says that it is a virtual one.
+/// The hypervisor, in the words of the tables of firmware (DMI): `Ok(None)` on real hardware, `Err` with the reason when they are
+/// missing, or name nobody known while the processor says that it is a virtual one.
 pub(in crate::probes) fn hypervisor(host: &dyn Host) -> Result<Option<String>, String> {
     let read = |name: &str| host.read_text(&Path::new(DMI).join(name), 4096).map(|text| text.trim().to_owned());
+    let flagged = || {
+        host.read_text(Path::new("/proc/cpuinfo"), 4 << 20).is_ok_and(|text| {
+            text.lines().any(|line| line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "hypervisor"))
+        })
+    };
     match (read("sys_vendor"), read("product_name")) {
-        (Err(_), Err(_)) => {
-            let flagged = host.read_text(Path::new("/proc/cpuinfo"), 4 << 20).is_ok_and(|text| {
-                text.lines().any(|line| line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "hypervisor"))
-            });
-            if flagged {
-                Err(format!("the processor says that it is virtual, and {DMI}, which would name the hypervisor, is missing"))
-            } else {
-                Err(format!("{DMI} cannot be read"))
+        (Err(_), Err(_)) if flagged() => {
+            Err(format!("the processor says that it is virtual, and {DMI}, which would name the hypervisor, is missing"))
+        }
+        (Err(_), Err(_)) => Err(format!("{DMI} cannot be read")),
+        (vendor, product) => {
+            let (vendor, product) = (vendor.unwrap_or_default(), product.unwrap_or_default());
+            match named(&vendor, &product) {
+                None if flagged() => Err(format!(
+                    "the processor says that it is virtual, and {DMI} names \"{vendor}\", \"{product}\", which is no hypervisor that is known here"
+                )),
+                name => Ok(name.map(str::to_owned)),
             }
         }
-        (vendor, product) => Ok(named(&vendor.unwrap_or_default(), &product.unwrap_or_default()).map(str::to_owned)),
     }
 }
 
@@ -55,6 +62,8 @@ fn named(vendor: &str, product: &str) -> Option<&'static str> {
         // Microsoft also sells real computers (Surface).
         () if vendor == "Microsoft Corporation" && product == "Virtual Machine" => Some("hyper-v"),
         () if is("QEMU") || is("KVM") || is("OpenStack") || is("RHEV") || is("oVirt") => Some("kvm"),
+        () if vendor == "Nutanix" && product == "AHV" => Some("kvm"),
+        () if product.contains("Apple Virtualization") => Some("apple"),
         () if is("Google Compute Engine") || vendor == "DigitalOcean" || vendor == "Hetzner" && product == "vServer" => Some("kvm"),
         // Instances whose type ends so are whole computers.
         () if vendor == "Amazon EC2" && !product.contains(".metal") => Some("kvm"),
@@ -93,6 +102,9 @@ mod tests {
             ("QEMU", "Standard PC (Q35 + ICH9, 2009)", Some("kvm")),
             ("Amazon EC2", "m5.large", Some("kvm")),
             ("Amazon EC2", "c5.metal", None),
+            ("Nutanix", "AHV", Some("kvm")),
+            ("Apple Inc.", "Apple Virtualization Generic Platform", Some("apple")),
+            ("Apple Inc.", "MacBookPro16,1", None),
             ("Dell Inc.", "Precision 3660", None),
         ] {
             assert_eq!(named(vendor, product), name, "{vendor} {product}");
@@ -103,9 +115,17 @@ mod tests {
     fn a_virtual_processor_without_firmware_tables_is_unknown_not_real() {
         let host = RecordedHost::new().file("/proc/cpuinfo", "flags\t\t: fpu vme hypervisor lahf_lm\n");
         assert!(hypervisor(&host).unwrap_err().contains("processor says that it is virtual"));
-        let real = RecordedHost::new()
-            .file("/sys/class/dmi/id/sys_vendor", "Dell Inc.\n")
-            .file("/sys/class/dmi/id/product_name", "Precision 3660\n");
-        assert_eq!(hypervisor(&real), Ok(None));
+        let of = |vendor: &str, product: &str, flags: &str| {
+            hypervisor(
+                &RecordedHost::new()
+                    .file("/sys/class/dmi/id/sys_vendor", format!("{vendor}\n"))
+                    .file("/sys/class/dmi/id/product_name", format!("{product}\n"))
+                    .file("/proc/cpuinfo", format!("flags\t\t: fpu vme {flags}\n")),
+            )
+        };
+        assert_eq!(of("Dell Inc.", "Precision 3660", "lahf_lm"), Ok(None));
+        assert_eq!(of("QEMU", "Standard PC", "hypervisor"), Ok(Some("kvm".to_owned())));
+        // A provider of clouds who gives the machine his own names.
+        assert!(of("Example", "VPS", "hypervisor").unwrap_err().contains("\"Example\", \"VPS\""));
     }
 }

@@ -130,13 +130,14 @@ fn read(host: &dyn Host, linker: &Linker, path: &Path, takes: fn(&str) -> bool) 
             return manifest;
         }
     };
-    let json = match serde_json::from_slice::<Value>(&bytes) {
-        Ok(json) => json,
-        Err(_) if bytes.is_empty() => {
+    // The loaders stop behind the first value, whatever follows it.
+    let json = match serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>().next() {
+        Some(Ok(json)) => json,
+        None => {
             manifest.error = Some("it is empty".into());
             return manifest;
         }
-        Err(error) => {
+        Some(Err(error)) => {
             manifest.error = Some(format!("it is no valid JSON: {error}"));
             return manifest;
         }

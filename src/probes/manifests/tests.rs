@@ -77,6 +77,14 @@ fn what_a_loader_passes_over_is_told() {
 }
 
 #[test]
+fn what_follows_a_manifest_is_not_read_by_a_loader_either() {
+    let facts = look(machine().file("/etc/glvnd/egl_vendor.d/x.json", format!("{GOOD}\\n\nEOF\n")));
+    assert_eq!((facts.egl.found[0].error.as_deref(), facts.egl.found[0].resolved.is_some()), (None, true));
+    let comma = look(machine().file("/etc/glvnd/egl_vendor.d/x.json", GOOD.replace("}}", "},}")));
+    assert!(comma.egl.found[0].error.as_deref().unwrap().contains("no valid JSON"));
+}
+
+#[test]
 fn a_library_is_missing_only_where_that_can_be_known() {
     let lost = r#"{"file_format_version": "1.0.0", "ICD": {"library_path": "libEGL_lost.so.0"}}"#;
     let absolute = r#"{"file_format_version": "1.0.0", "ICD": {"library_path": "/opt/libEGL_lost.so.0"}}"#;

@@ -29,11 +29,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 69,
         finding: Some("engine-missing"),
         fatal: true,
-        matcher: Texts::Any(&[
-            "Cannot find singularity nor apptainer on the PATH",
-            "apptainer: command not found",
-            "singularity: command not found",
-        ]),
+        matcher: not_found!(
+            "apptainer", "singularity";
+            "Cannot find singularity nor apptainer on the PATH", "apptainer: not found", "singularity: not found"
+        ),
         cause: "No container engine was found: it is not installed, its module is not loaded, or sudo hides it.",
         cure: "Install Apptainer, or load its module on a cluster (module load apptainer).",
         confirm: "Neither apptainer nor singularity is on the PATH.",

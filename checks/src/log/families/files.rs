@@ -98,7 +98,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "disk-full",
         finding: Some("disk-full"),
-        matcher: Texts::Any(&["no space left on device", "Disk quota exceeded"]),
+        matcher: Texts::Any(&[
+            "no space left on device",
+            "Disk quota exceeded",
+            // The C library's words in French, German and Spanish.
+            "Aucun espace disponible sur le périphérique",
+            "Débordement du quota d'espace disque",
+            "kein Speicherplatz mehr verfügbar",
+            "zugewiesene Plattenplatz (Quota) ist überschritten",
+            "No queda espacio en el dispositivo",
+            "Se ha excedido la cuota de disco",
+        ]),
         yields_to: &["ap-tmp-full", "disk-full-docker", "ap-userns-zero", "ap-mountns-zero"],
         cause: "A disk or your share of it is full, or (for unshare and inotify) another limit of the system is reached.",
         cure: "Make room there: df -h and quota show which disk it is.",
@@ -118,7 +128,14 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "fs-read-only",
         finding: Some("home-unwritable"),
         severity: Severity::Warning,
-        matcher: Texts::Any(&[": Read-only file system", "Errno 30] Read-only file system"]),
+        matcher: Texts::Any(&[
+            ": Read-only file system",
+            "Errno 30] Read-only file system",
+            // The C library's words in French, German and Spanish.
+            "Système de fichiers accessible en lecture seulement",
+            "Das Dateisystem ist nur lesbar",
+            "Sistema de ficheros de sólo lectura",
+        ]),
         yields_to: &["wsl-x11-readonly"],
         cause: "Something was to be written where nothing can be: inside the image, in a home that Lima shows read-only, or on a disk mounted read-only.",
         cure: "Write to a mounted, writable directory; with Lima set writable: true for the home in lima.yaml.",

@@ -107,7 +107,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "qt-webengine-shm",
         case: 57,
         fatal: true,
-        matcher: Texts::Any(&["^Bus error$", "Bus error (core dumped)"]),
+        matcher: Texts::Any(&[
+            "^Bus error$",
+            "Bus error (core dumped)",
+            // What shells say of it in French, German and Spanish.
+            "^Erreur du bus$",
+            "Erreur du bus (core dumped)",
+            "^Bus-Zugriffsfehler$",
+            "Bus-Zugriffsfehler (Speicherabzug geschrieben)",
+            "^Error del bus$",
+            "Error del bus ('core' generado)",
+        ]),
         cause: "A program touched memory that could not be provided. In a container that is usually a full /dev/shm (64 MB with Docker), when windows with a web view grow; a file that was cut while in use gives the same.",
         cure: "Docker: start with --shm-size=1g or --ipc=host. Otherwise look for full file systems.",
         confirm: "Size and free space of /dev/shm inside the container.",

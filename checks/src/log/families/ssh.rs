@@ -160,7 +160,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "keychain-missing",
         finding: Some("keychain-missing"),
         severity: Severity::Warning,
-        matcher: Texts::Any(&["keychain: command not found", "command not found: keychain", "^keychain: not found"]),
+        matcher: not_found!("keychain"; "^keychain: not found"),
         cause: "The program keychain is not installed where this was called.",
         cure: "Let an administrator install the package keychain, or take the call out of the start-up file.",
         confirm: "command -v keychain prints nothing.",

@@ -18,6 +18,10 @@ const NO_DISPLAY_OPENED: Texts = Texts::Any(&[
     "couldn't open display {display}",
     "failed to open display {display}",
     "bad X server connection. DISPLAY={display}",
+    // GTK's words in French, German and Spanish.
+    "Impossible d'ouvrir l'affichage : {display}",
+    "Anzeige kann nicht geöffnet werden: {display}",
+    "No se puede abrir el visor: {display}",
 ]);
 
 /// What explains a display that cannot be opened better than the failure itself.
@@ -99,6 +103,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "DISPLAY environment variable is not set",
             "DISPLAY environment variable not set",
             "X11: The DISPLAY environment variable is missing",
+            "Missing X server or $DISPLAY",
+            // VTK's words, behind which the shell may write of the end without beginning a new line.
+            "bad X server connection. DISPLAY=$",
+            "bad X server connection. DISPLAY=Aborted$",
+            "bad X server connection. DISPLAY=Aborted (core dumped)",
+            // GTK's words in French, German and Spanish.
+            "Impossible d'ouvrir l'affichage :$",
+            "Anzeige kann nicht geöffnet werden:$",
+            "No se puede abrir el visor:$",
         ]),
         yields_to: &["x-no-display"],
         cause: "The program was not told which screen to use: DISPLAY is unset or empty.",
@@ -140,11 +153,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 3,
         finding: Some("x11-xauth-missing"),
         fatal: true,
-        matcher: Texts::Any(&[
-            "FileNotFoundError: [Errno 2] No such file or directory: 'xauth'",
-            "xauth: command not found",
-            "xauth: not found",
-        ]),
+        matcher: not_found!("xauth"; "FileNotFoundError: [Errno 2] No such file or directory: 'xauth'", "xauth: not found"),
         cause: "casa_distro copies the X cookie with the program xauth, which is not installed on this machine.",
         cure: "Install xauth (package xauth on Debian and Ubuntu, xorg-x11-xauth on Fedora and RHEL), or launch with casa-doctor run, which does not need it.",
         confirm: "xauth is not on the PATH of the host.",
@@ -222,7 +231,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         also: &[10, 13],
         finding: Some("x11-unreachable"),
         fatal: true,
-        matcher: Texts::Any(&["cannot connect to X server$", "unable to open display$"]),
+        matcher: Texts::Any(&["cannot connect to X server$", "unable to open display$", "Unable to open X display"]),
         yields_to: &["x-no-display"],
         follows: REFUSED,
         cause: "No screen could be opened, and the message names none: DISPLAY is unset or empty, or the program does not tell which X server it tried.",
@@ -291,7 +300,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "x-xhost-missing",
-        matcher: Texts::Any(&["xhost: command not found", "command not found: xhost", "xhost: not found"]),
+        matcher: not_found!("xhost"; "xhost: not found"),
         cause: "The program that says who may use the X server is not installed, or this terminal does not look where it is.",
         cure: "On a Mac it comes with XQuartz: open a new terminal, or call /opt/X11/bin/xhost. On Debian and Ubuntu it is in the package x11-xserver-utils; casa-doctor run does without it.",
         confirm: "There is no /opt/X11/bin/xhost on a Mac, and no /usr/bin/xhost elsewhere.",

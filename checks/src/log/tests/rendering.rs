@@ -127,5 +127,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("Running as root without --no-sandbox is not supported.", "qt-webengine-sandbox", &[56]),
     row("Bus error", "qt-webengine-shm", &[57]),
+    row("/casa/bin/brainvisa: ligne 3 :    71 Erreur du bus (core dumped) python -m brainvisa", "qt-webengine-shm", &[57]),
+    row("Bus-Zugriffsfehler (Speicherabzug geschrieben)", "qt-webengine-shm", &[57]),
     row("/casa/bin/brainvisa: line 3:    71 Bus error (core dumped) python -m brainvisa", "qt-webengine-shm", &[57]),
 ];

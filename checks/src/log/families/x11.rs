@@ -256,7 +256,14 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 15,
         finding: Some("x11-shm-isolated"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["X Error{*}Bad{error}", "(MIT-SHM)"], &["BadShmSeg"], &["X_ShmAttach"]]),
+        matcher: Texts::Sequences(&[
+            &["X Error{*}Bad{error}", "(MIT-SHM)"],
+            &["BadShmSeg"],
+            &["X_ShmAttach"],
+            // GTK's report, in older versions without the name of the extension.
+            &["The error was 'Bad{error}", "request_code 130 minor_code"],
+            &["The error was 'Bad{error}", "(MIT-SHM) minor_code"],
+        ]),
         cause: "The program and the X server do not share memory, because the container has its own IPC namespace, though the X server offers shared memory to it.",
         cure: "Start the container without --ipc or --containall (Docker: with --ipc=host), or set QT_X11_NO_MITSHM=1.",
         confirm: "The IPC namespace inside differs from the one of the host. On a Mac a recent Mesa in the image can cause it too.",

@@ -69,7 +69,32 @@ fn a_glx_error_follows_from_the_driver_that_failed_before_it() {
 }
 
 #[test]
+fn a_visual_that_is_missing_follows_from_the_driver_that_failed_before_it() {
+    let visual = "Error: couldn't find RGB GLX visual or fbconfig";
+    assert_eq!(
+        ids(&format!("libGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: swrast\n{visual}")),
+        ["gl-no-fbconfig", "gl-xvnc-noglx <- gl-no-fbconfig"]
+    );
+    assert_eq!(
+        ids(&format!("glx: failed to create drisw screen\nfailed to load driver: zink\n{visual}")),
+        ["mesa-zink", "gl-xvnc-noglx <- mesa-zink"]
+    );
+}
+
+#[test]
+fn mesa_on_an_nvidia_card_is_the_cause_of_what_fails_then() {
+    let found = read(
+        "libGL error: MESA-LOADER: failed to open nvidia-drm (search paths /usr/lib/dri)\nlibGL error: failed to load driver: nvidia-drm\nlibGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: swrast\nX Error of failed request:  GLXBadContext",
+    );
+    assert_eq!((found[0].pattern.id, found[0].severity, found[0].fatal), ("mesa-nvidia", Severity::Error, true));
+    assert!(found[1..].iter().all(|other| other.consequence_of.is_some()), "{found:?}");
+}
+
+#[test]
 fn another_bad_value_is_no_glx_failure() {
+    for request in ["139 minor_code 24", "149 minor_code 20", "149 (GLX) minor_code 20", "12 minor_code 3"] {
+        assert!(ids(&format!("The error was 'BadValue (integer parameter out of range for operation)'.\n  (Details: serial 1 error_code 2 request_code {request})")).is_empty(), "{request}");
+    }
     assert!(ids("X Error of failed request:  BadValue (integer parameter out of range for operation)\n  Major opcode of failed request:  12 (X_ConfigureWindow)").is_empty());
     assert!(ids("X Error of failed request:  BadWindow (invalid Window parameter)\n  Major opcode of failed request:  3 (X_GetWindowAttributes)").is_empty());
 }

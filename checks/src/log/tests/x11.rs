@@ -69,6 +69,16 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("BadAccess ... MIT-SHM X_ShmAttach", "x-mitshm", &[15]),
     row(
+        "The error was 'BadAccess (attempt to access private resource denied)'.\n  (Details: serial 209 error_code 10 request_code 130 minor_code 1)",
+        "x-mitshm",
+        &[15],
+    ),
+    row(
+        "The error was 'BadAccess (attempt to access private resource denied)'.\n  (Details: serial 209 error_code 10 request_code 130 (MIT-SHM) minor_code 1)",
+        "x-mitshm",
+        &[15],
+    ),
+    row(
         "XKB: Failed to compile keymap\nKeyboard initialization failed. This could be a missing or incorrect setup of xkeyboard-config.\n(EE) \nFatal server error:\n(EE) Failed to activate virtual core keyboard: 2(EE) ",
         "x-xvfb-xkb",
         &[16],

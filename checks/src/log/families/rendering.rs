@@ -284,7 +284,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "vk-no-driver",
         finding: Some("vulkan-no-device"),
         severity: Severity::Warning,
-        matcher: Texts::Any(&["VK_ERROR_INCOMPATIBLE_DRIVER", "ERROR_INCOMPATIBLE_DRIVER"]),
+        // In parentheses behind a sentence it is the word of a driver that steps aside for the right one.
+        matcher: Texts::Any(&[
+            ": VK_ERROR_INCOMPATIBLE_DRIVER",
+            ": ERROR_INCOMPATIBLE_DRIVER",
+            "with VK_ERROR_INCOMPATIBLE_DRIVER",
+            "with ERROR_INCOMPATIBLE_DRIVER",
+            "returned VK_ERROR_INCOMPATIBLE_DRIVER",
+            "= VK_ERROR_INCOMPATIBLE_DRIVER",
+            "^VK_ERROR_INCOMPATIBLE_DRIVER",
+            "vkCreateInstance: Found no drivers!",
+        ]),
         cause: "Vulkan found no usable driver: its description file (ICD) is not in the container, or the library it names, or one that this library needs, cannot be loaded.",
         cure: "BrainVISA does not need Vulkan. For NVIDIA use Apptainer 1.4 or newer, or mount the file nvidia_icd.json; libXext must be in the image.",
         confirm: "The files in /usr/share/vulkan/icd.d and /etc/vulkan/icd.d inside the container, and whether their libraries load.",

@@ -153,6 +153,7 @@ pub(super) static ROWS: &[Row] = &[
     row("MESA: error: ZINK: failed to choose pdev\nglx: failed to create drisw screen", "mesa-zink", &[51]),
     row("libGL error: glx: failed to create drisw screen\nlibGL error: failed to load driver: zink", "mesa-zink", &[51]),
     row("vulkaninfo: ERROR: vkCreateInstance failed with ERROR_INCOMPATIBLE_DRIVER", "vk-no-driver", &[]),
+    row("ERROR: [Loader Message] Code 0 : vkCreateInstance: Found no drivers!", "vk-no-driver", &[]),
     row("Failed to create a Vulkan instance: VK_ERROR_INCOMPATIBLE_DRIVER", "vk-no-driver", &[]),
     row("libGLX_nvidia.so.0: libXext.so.6: cannot open shared object file: No such file or directory", "gl-libxext", &[]),
     row("QOpenGLWidget: Failed to create context", "gl-context-creation", &[]),

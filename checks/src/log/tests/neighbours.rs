@@ -178,6 +178,18 @@ fn a_message_that_a_terminal_broke_in_two_is_found() {
 }
 
 #[test]
+fn an_output_that_was_written_down_on_one_line_is_read_line_by_line() {
+    assert_eq!(
+        ids(r"RuntimeError: job failed, stderr: b'No protocol specified\nqt.qpa.xcb: could not connect to display :0\n'"),
+        ["x-empty-cookie", "x-unreachable <- x-empty-cookie"]
+    );
+    assert_eq!(ids(r#"{"log":"No protocol specified\n","stream":"stderr","time":"2024-01-01T00:00:00Z"}"#), ["x-empty-cookie"]);
+    let found = read(r#"{"level":"error","msg":"qt.qpa.xcb: could not connect to display localhost:10.0","time":"2024"}"#);
+    assert_eq!((found[0].pattern.id, found[0].captures.get("display")), ("x-forwarding-dead", Some("localhost:10.0")));
+    assert_eq!(ids(r"FATAL: mount source C:\nifti doesn't exist"), ["ap-bind-source"]);
+}
+
+#[test]
 fn two_short_lines_are_not_joined() {
     assert!(ids("the user could not connect\nto display :0 was shown").is_empty());
 }

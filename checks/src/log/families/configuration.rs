@@ -121,7 +121,12 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "img-checksum",
         finding: Some("image-checksum"),
         fatal: true,
-        matcher: Texts::Any(&["RuntimeError: mismatching md5 sum", "mismatching md5 sum"]),
+        matcher: Texts::Any(&[
+            "RuntimeError: mismatching md5 sum",
+            "mismatching md5 sum",
+            // VirtualBox, of a disk in an appliance.
+            "digest of '{file*}' does not match the one in '{manifest*}'",
+        ]),
         cause: "The image that was downloaded is not the one that was published: the transfer was damaged or interrupted.",
         cure: "Download it again.",
         confirm: "The md5 of the file differs from the one in its .json file.",

@@ -221,6 +221,27 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-overlay-busy",
+        fatal: true,
+        matcher: Texts::Any(&["while locking ext3 partition from {image*}: can't open"]),
+        cause: "The writable layer, overlay.img, is in use by another container, and only one at a time may write to it. Some network disks keep the lock of a container that has ended.",
+        cure: "End the other container, or move overlay.img away when nothing in it is needed: casa_distro opens it for writing whenever it exists.",
+        confirm: "Another container of this environment runs, on this or on another machine that sees the file.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-squashfs-refused",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "Failed to mount squashfs image in (read only): Invalid argument",
+            "failed to mount squashfs filesystem: invalid argument",
+        ]),
+        cause: "An old Singularity (before 3.5.3) mounts the image with an option that kernels since Linux 5.4 refuse; a damaged image looks the same to it.",
+        cure: "Install Apptainer, the successor of Singularity. When it fails as well, download the image again.",
+        confirm: "singularity --version is older than 3.5.3, and the kernel's log has: squashfs: Unknown parameter.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-singularity-env-warn",
         case: 76,
         finding: Some("env-leftover"),

@@ -1,7 +1,12 @@
 //! The image: missing, damaged, of the wrong kind, for another processor.
 
-use super::super::pattern::{Pattern, Texts};
+use super::super::pattern::{Captures, Pattern, Texts};
 use crate::finding::Severity;
+
+/// Whether a module of the kernel is not one of NVIDIA's, of which another pattern speaks.
+fn is_no_module_of_nvidia(captures: &Captures) -> bool {
+    captures.get("module").is_some_and(|module| !module.starts_with("nvidia"))
+}
 
 pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
@@ -65,6 +70,9 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "the image's architecture ({image}) could not run on the host's ({host})",
             "image targets '{image}', cannot run on '{host}'",
+            // VirtualBox.
+            "its platform architecture {image} is not supported on {host}",
+            "VBOX_E_PLATFORM_ARCH_NOT_SUPPORTED",
         ]),
         cause: "The image was made for another kind of processor than this computer has: BrainVISA images are for Intel and AMD (amd64), new Macs are arm64.",
         cure: "Use an image for this processor, or a virtual machine with emulation (Lima with Rosetta or QEMU).",
@@ -86,10 +94,20 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("image-other-architecture"),
         fatal: true,
         matcher: Texts::Any(&["exec format error"]),
+        yields_to: &["kernel-module-format", "nv-not-loaded"],
         follows: &["img-platform-warning"],
         cause: "A program was made for another kind of processor than this computer has, and there is no emulation for it; or the file is no program at all.",
         cure: "Use an image for this processor, or install the emulation (qemu-user-static with binfmt).",
         confirm: "What the command file says of the program, and what uname -m gives.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "kernel-module-format",
+        matcher: Texts::Any(&["could not insert '{module}': Exec format error"]),
+        when: Some(is_no_module_of_nvidia),
+        cause: "A module of the kernel was built for another kernel than the one that runs, mostly after an update.",
+        cure: "Start the computer again, and have the module built for the kernel that runs (dkms autoinstall, or /sbin/vboxconfig for VirtualBox).",
+        confirm: "uname -r differs from the kernel that modinfo names as vermagic of the module.",
         ..Pattern::BLANK
     },
     Pattern {

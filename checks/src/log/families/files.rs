@@ -19,7 +19,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "home-afs",
         case: 78,
         fatal: true,
-        matcher: Texts::Any(&["mounting {*}destination {path*} doesn't exist in container"]),
+        matcher: Texts::Any(&[
+            "mounting {*}destination {path*} doesn't exist in container",
+            "mount hook function failure: destination {path*} doesn't exist in container",
+        ]),
         cause: "The engine had to show a directory at a place that the image does not have, and could not make that place. With a home on AFS or an automounter it fails only now and then.",
         cure: "Enter the directory once before the start (ls PATH) so that it is mounted; or have overlay or underlay enabled in the engine's configuration.",
         confirm: "The file system of the path (autofs, afs), and enable overlay and enable underlay in the engine's configuration.",

@@ -184,6 +184,63 @@ pub(super) static ROWS: &[Row] = &[
         &[],
     ),
     row("exec /usr/bin/bash: exec format error", "img-exec-format", &[]),
+    row("modprobe: ERROR: could not insert 'vboxdrv': Exec format error", "kernel-module-format", &[]),
+    row(
+        "FATAL:   while loading overlay images: failed to open overlay image overlay.img: while locking ext3 partition from /data/env/overlay.img: can't open /data/env/overlay.img for writing, currently in use by another process",
+        "ap-overlay-busy",
+        &[],
+    ),
+    row(
+        "ERROR  : Failed to mount squashfs image in (read only): Invalid argument\nABORT  : Retval = 255",
+        "ap-squashfs-refused",
+        &[],
+    ),
+    row(
+        "FATAL:   container creation failed: mount /proc/self/fd/3->/usr/local/var/singularity/mnt/session/rootfs error: can't mount image /proc/self/fd/3: failed to mount squashfs filesystem: invalid argument",
+        "ap-squashfs-refused",
+        &[],
+    ),
+    row(
+        "FATAL:   container creation failed: mount hook function failure: destination /storage doesn't exist in container",
+        "home-afs",
+        &[78],
+    ),
+    row(
+        "docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.', PermissionError(13, 'Permission denied'))",
+        "docker-denied",
+        &[],
+    ),
+    row(
+        "docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.', FileNotFoundError(2, 'No such file or directory'))",
+        "docker-down",
+        &[],
+    ),
+    row(
+        "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory",
+        "docker-down",
+        &[],
+    ),
+    row(
+        "error during connect: This error may indicate that the docker daemon is not running.: Get \"http://%2F%2F.%2Fpipe%2Fdocker_engine/v1.24/containers/json\": open //./pipe/docker_engine: The system cannot find the file specified.",
+        "docker-down",
+        &[],
+    ),
+    row(
+        "docker: Error response from daemon: failed to discover GPU vendor from CDI: no known GPU vendor found",
+        "nv-docker-driver",
+        &[44],
+    ),
+    row("Error: stat /dev/dri: no such file or directory", "docker-dri-missing", &[]),
+    row(
+        "ERRO[0000] running `/usr/bin/newuidmap 16111 0 500 1 1 10000 65536`: newuidmap: open of uid_map failed: Permission denied\nError: cannot set up namespace using \"/usr/bin/newuidmap\": exit status 1",
+        "podman-subuid",
+        &[],
+    ),
+    row(
+        "ERRO[0000] cannot find UID/GID for user alice: no subuid ranges found for user \"alice\" in /etc/subuid - check rootless mode in man pages.",
+        "podman-subuid",
+        &[],
+    ),
     row("Illegal instruction (core dumped)", "cpu-illegal-instruction", &[]),
     row("./run: ligne 3 :    71 Instruction non permise (core dumped) python x.py", "cpu-illegal-instruction", &[]),
     row("Ungültiger Maschinenbefehl (Speicherabzug geschrieben)", "cpu-illegal-instruction", &[]),

@@ -3,6 +3,8 @@
 use super::{Row, row};
 
 pub(super) static ROWS: &[Row] = &[
+    row("Bad owner or permissions on /home/alice/.ssh/config", "ssh-config-mode", &[]),
+    row("No user exists for uid 1000\nfatal: Could not read from remote repository.", "ssh-no-user", &[]),
     row("bash: keychain: command not found", "keychain-missing", &[]),
     row("bash: keychain\u{a0}: commande introuvable", "keychain-missing", &[]),
     row("Error connecting to agent: No such file or directory", "ssh-dead-sock", &[110, 111]),

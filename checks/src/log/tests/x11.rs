@@ -90,6 +90,8 @@ pub(super) static ROWS: &[Row] = &[
     row("debug1: Remote: No xauth program; cannot forward X11.\nX11 forwarding request failed on channel 0", "ssh-x-no-xauth", &[]),
     row("debug1: Remote: X11 forwarding disabled by key options.", "ssh-x-key-option", &[]),
     row("debug1: X11 forwarding requested but DISPLAY not set", "ssh-x-no-local-display", &[]),
+    row("srun: error: No DISPLAY variable set, cannot setup x11 forwarding.", "slurm-x-no-display", &[]),
+    row("salloc: error: x11_get_xauth: Could not retrieve magic cookie. Cannot use X11 forwarding.", "slurm-x-no-cookie", &[]),
     row("Warning: No xauth data; using fake authentication data for X11 forwarding.", "ssh-x-fake-cookie", &[]),
     row("Warning: untrusted X11 forwarding setup failed: xauth key data not generated", "ssh-x-untrusted-failed", &[]),
     row("connect /tmp/.X11-unix/X77: No such file or directory", "ssh-x-server-gone", &[]),

@@ -107,6 +107,16 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-squashfuse-needed",
+        finding: Some("engine-fuse-missing"),
+        fatal: true,
+        matcher: Texts::Any(&["while mounting image {image}: squashfuse not found"]),
+        cause: "To mount the image the engine needs the program squashfuse, which is not installed on this machine, or not where the engine looks.",
+        cure: "Install the package squashfuse; on a cluster the machines that run jobs need it as well.",
+        confirm: "squashfuse is not on the PATH, nor in the directory libexec/apptainer/bin of the engine.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-unsquashfs-missing",
         finding: Some("engine-fuse-missing"),
         fatal: true,

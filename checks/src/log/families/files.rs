@@ -36,6 +36,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "mount {source}->{target} error: {*}permission denied",
             "There was an error binding the path {path}: Permission denied",
+            "Failed to restore current working directory: Permission denied",
         ]),
         cause: "The engine, which mounts with root's rights, may not enter a directory of yours: on a network disk root is treated as a stranger.",
         cure: "Use an engine without setuid (user namespaces), or let others pass through the directories (chmod o+x).",

@@ -218,6 +218,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "Could not create OpenGL context",
             "Failed to create OpenGL context for format",
             "GLEW could not be initialized",
+            "GLEW initialization failed: missing GL version",
         ]),
         yields_to: &["qt-noglx"],
         follows: DRIVER_FAILED,

@@ -214,7 +214,8 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "couldn't find RGB GLX visual or fbconfig",
             "couldn't get an RGB, Double-buffered visual",
             "Xlib: extension 'GLX' missing on display {display}",
-            // VTK's words, and those of wxWidgets.
+            // VTK's words, and those of freeglut and wxWidgets.
+            "FBConfig with necessary capabilities not found",
             "Could not find a decent visual",
             "Could not find a decent config",
             "in GetGLXVersion(): GLX version not found",

@@ -81,6 +81,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "unshare failed: No space left on device",
             // What clone(2) answers to Apptainer with --fakeroot when the number of user namespaces is used up.
             "Failed to create container process: No space left on device",
+            "Failed to create container process: Invalid argument",
+            "Failed to create container process: Operation not permitted",
+            // The same, before Singularity 3.5.
+            "Failed to create container namespaces",
         ]),
         cause: "The kernel of this machine makes no user namespaces for ordinary users: their number is limited to 0, they are switched off, or this is already inside a container.",
         cure: "The administrator allows them (sudo sysctl user.max_user_namespaces=10000; on old Debian kernel.unprivileged_userns_clone=1), or installs apptainer-suid.",

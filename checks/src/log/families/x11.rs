@@ -231,7 +231,13 @@ pub(super) static PATTERNS: &[Pattern] = &[
         also: &[10, 13],
         finding: Some("x11-unreachable"),
         fatal: true,
-        matcher: Texts::Any(&["cannot connect to X server$", "unable to open display$", "Unable to open X display"]),
+        matcher: Texts::Any(&[
+            "cannot connect to X server$",
+            "unable to open display$",
+            "Unable to open X display",
+            // wxWidgets.
+            "Unable to access the X Display, is $DISPLAY set properly",
+        ]),
         yields_to: &["x-no-display"],
         follows: REFUSED,
         cause: "No screen could be opened, and the message names none: DISPLAY is unset or empty, or the program does not tell which X server it tried.",

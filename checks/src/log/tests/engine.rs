@@ -185,6 +185,14 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("exec /usr/bin/bash: exec format error", "img-exec-format", &[]),
     row("modprobe: ERROR: could not insert 'vboxdrv': Exec format error", "kernel-module-format", &[]),
+    row("ERROR  : Failed to create container namespaces", "ap-userns-zero", &[60]),
+    row("ERROR  : Failed to create container process: Invalid argument", "ap-userns-zero", &[60]),
+    row("ERROR  : Failed to restore current working directory: Permission denied", "home-nfs-squash", &[79]),
+    row(
+        "FATAL:   container creation failed: mount hook function failure: mount /proc/self/fd/3->/opt/apptainer/var/apptainer/mnt/session/rootfs error: while mounting image /proc/self/fd/3: squashfuse not found",
+        "ap-squashfuse-needed",
+        &[],
+    ),
     row(
         "FATAL:   while loading overlay images: failed to open overlay image overlay.img: while locking ext3 partition from /data/env/overlay.img: can't open /data/env/overlay.img for writing, currently in use by another process",
         "ap-overlay-busy",

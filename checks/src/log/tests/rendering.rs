@@ -58,6 +58,12 @@ pub(super) static ROWS: &[Row] = &[
         "gl-version-refused",
         &[20],
     ),
+    row(
+        "freeglut (no_program_name):  ERROR:  Internal error <FBConfig with necessary capabilities not found> in function fgOpenWindow",
+        "gl-xvnc-noglx",
+        &[23],
+    ),
+    row("GLEW initialization failed: missing GL version", "gl-context-creation", &[]),
     row("vtkXOpenGLRenderWindow (0x25dfd00): GLEW could not be initialized.", "gl-context-creation", &[]),
     row(
         "qt.glx: qglx_findConfig: Failed to finding matching FBConfig for QSurfaceFormat(version 2.0)\nCould not initialize GLX\nAborted (core dumped)",

@@ -20,6 +20,12 @@ pub(super) static ROWS: &[Row] = &[
     row("(viewer:12): Gtk-WARNING **: No se puede abrir el visor: :0", "x-unreachable", &[10]),
     row("bash: xauth : commande introuvable", "x-xauth-missing", &[3]),
     row("bash: xhost: Kommando nicht gefunden.", "x-xhost-missing", &[]),
+    row("Unable to access the X Display, is $DISPLAY set properly?", "x-server-unnamed", &[]),
+    row(
+        "Authorization required, but no authorization protocol specified\nUnable to access the X Display, is $DISPLAY set properly?",
+        "x-empty-cookie",
+        &[8],
+    ),
     row("No protocol specified", "x-empty-cookie", &[2]),
     row("Authorization required, but no authorization protocol specified", "x-empty-cookie", &[2, 8]),
     row("No matches found, authority file \"/tmp/casa-distro-x1y2.Xauthority\" not written", "x-empty-cookie", &[2]),

@@ -162,7 +162,7 @@ impl Reader {
     fn push_pieces(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         // In a path of Windows such as C:\new the two characters mean nothing.
-        let is_written_down = memmem::find(line, br"\n").is_some() && memmem::find(line, br":\").is_none();
+        let is_written_down = memmem::find(line, br"\n").is_some() && !names_a_drive(line);
         let mut parts = text.split('\r').filter(|part| !part.is_empty());
         let mut push = |part: &str| {
             if is_written_down {
@@ -291,6 +291,14 @@ impl Reader {
         let shown = if self.verdicts.only_counts(pattern) { String::new() } else { excerpt(shown, EXCERPT) };
         Hit { pattern, first, last, excerpt: shown, captures }
     }
+}
+
+/// Whether a line has a path of Windows with a drive in it.
+fn names_a_drive(line: &[u8]) -> bool {
+    memmem::find_iter(line, br":\").any(|colon| {
+        let mut before = line[..colon].iter().rev();
+        before.next().is_some_and(u8::is_ascii_alphabetic) && !before.next().is_some_and(u8::is_ascii_alphanumeric)
+    })
 }
 
 /// Adds a message unless the same pattern was found on the same line already.

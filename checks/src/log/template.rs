@@ -131,7 +131,7 @@ impl Template {
     fn may_end(&self, lower: &str, end: usize) -> bool {
         let after = &lower[end..];
         if self.at_end {
-            return after.trim_matches(|c: char| matches!(c, '.' | ':' | '\'' | ' ')).is_empty();
+            return is_line_end(after);
         }
         !(after.starts_with(is_word) && lower[..end].ends_with(is_word))
     }
@@ -156,7 +156,7 @@ impl Template {
                 let open = usize::from(rest.starts_with('\''));
                 let ends = |c: char| c.is_whitespace() || c == '\'';
                 let end = if *word { rest[open..].find(ends).map_or(rest.len(), |end| open + end) } else { rest.len() };
-                if (*word && end == 0) || (self.at_end && !rest[end..].trim().is_empty()) {
+                if (*word && end == 0) || (self.at_end && !is_line_end(&rest[end..])) {
                     return None;
                 }
                 capture(captures, *name, &rest[..end]);
@@ -184,6 +184,13 @@ impl Template {
             (Some(Part::Gap { .. }), Some(Part::Gap { .. })) => None,
         }
     }
+}
+
+/// Whether nothing but the end of a sentence, or of a quotation in a list of values, stands behind a message.
+fn is_line_end(after: &str) -> bool {
+    let after = after.trim_start_matches(['.', ':', ' ']);
+    after.strip_prefix('\'').unwrap_or(after).trim_matches(['.', ':', '\'', ' ']).is_empty()
+        || ["',", "'}", "')", "']"].iter().any(|end| after.starts_with(end))
 }
 
 /// Whether what stands before a message on its line is no part of a sentence: the name of a program, a time, a quotation mark.

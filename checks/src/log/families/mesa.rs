@@ -66,7 +66,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "MESA-LOADER: failed to open {driver} (search paths",
         ]),
         when: Some(is_not_of_nvidia),
-        follows: &["mesa-stdcxx", "glibc-too-new"],
+        follows: &["mesa-stdcxx", "glibc-too-new", "mesa-nvidia"],
         cause: "Mesa could not load its driver: the file is not there, or a library that it needs is missing or too old, even when the message says that the driver itself cannot be opened.",
         cure: "Unset LIBGL_DRIVERS_PATH and LD_LIBRARY_PATH; if the file is really missing use opengl=software or an image with the Mesa drivers.",
         confirm: "Whether the driver file exists in the image. If it does, run the program with LIBGL_DEBUG=verbose.",

@@ -27,6 +27,11 @@ fn is_hardware_driver(captures: &Captures) -> bool {
     captures.get("driver").is_some_and(|driver| DRIVERS.contains(&driver))
 }
 
+/// Whether the driver that an X server could not load is its last one: after another one it goes on with this one.
+fn is_software_driver(captures: &Captures) -> bool {
+    captures.get("driver").is_some_and(|driver| driver.contains("swrast"))
+}
+
 /// Whether a request that GTK reports by numbers alone is one of GLX for a new context: servers give numbers from 128 on to their
 /// extensions, and GLX, one of the last, gets one of these.
 fn is_context_request(captures: &Captures) -> bool {
@@ -199,6 +204,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 23,
         finding: Some("x11-glx-missing"),
         matcher: Texts::Any(&["AIGLX error: dlopen of {driver} failed"]),
+        when: Some(is_software_driver),
         cause: "The X server (usually of VNC) could not load its software OpenGL driver, so it offers no 3D to its programs.",
         cure: "Install the Mesa drivers on the host (package libgl1-mesa-dri or mesa-dri-drivers) and restart the VNC server, or use opengl=software.",
         confirm: "The driver file named in the message does not exist on the host.",

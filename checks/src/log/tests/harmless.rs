@@ -41,6 +41,10 @@ const HEALTHY: &[(&str, &str)] = &[
         "name of display: :0\ndisplay: :0  screen: 0\ndirect rendering: Yes\nExtended renderer info (GLX_MESA_query_renderer):\n    Vendor: Mesa (0xffffffff)\n    Device: llvmpipe (LLVM 15.0.6, 256 bits) (0xffffffff)\n    Version: 22.3.6\n    Accelerated: no\n    Video memory: 15990MB\n    Unified memory: yes\n    Preferred profile: core (0x1)\n    Max core profile version: 4.5\nOpenGL vendor string: Mesa\nOpenGL renderer string: llvmpipe (LLVM 15.0.6, 256 bits)\nOpenGL core profile version string: 4.5 (Core Profile) Mesa 22.3.6\nOpenGL ES profile version string: OpenGL ES 3.2 Mesa 22.3.6\n",
     ),
     (
+        "an X server that goes on with software rendering",
+        "[  8366.813] (II) Initializing extension GLX\n[  8366.813] (EE) AIGLX error: dlopen of /usr/lib/dri/i965_dri.so failed (/usr/lib/dri/i965_dri.so: cannot open shared object file: No such file or directory)\n[  8366.813] (EE) AIGLX error: unable to load driver i965\n[  8366.834] (II) IGLX: Loaded and initialized swrast\n",
+    ),
+    (
         "drivers of Vulkan that step aside",
         "TU: error: ../src/freedreno/vulkan/tu_knl.cc:251: failed to open device /dev/dri/renderD128 (VK_ERROR_INCOMPATIBLE_DRIVER)\nWARNING: [Loader Message] Code 0 : terminator_CreateInstance: Received return code -3 from call to vkCreateInstance in ICD /usr/lib/x86_64-linux-gnu/libvulkan_virtio.so. Skipping this driver.\nWARNING: lavapipe is not a conformant vulkan implementation, testing use only.\n",
     ),

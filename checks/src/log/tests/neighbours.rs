@@ -91,6 +91,16 @@ fn mesa_on_an_nvidia_card_is_the_cause_of_what_fails_then() {
 }
 
 #[test]
+fn the_drivers_that_mesa_tries_after_the_one_for_nvidia_are_no_other_failure() {
+    assert_eq!(
+        ids(
+            "MESA-LOADER: failed to open nvidia-drm: /usr/lib/dri/nvidia-drm_dri.so: cannot open shared object file\nMESA-LOADER: failed to open zink: /usr/lib/dri/zink_dri.so: cannot open shared object file"
+        ),
+        ["mesa-nvidia", "mesa-loader <- mesa-nvidia"]
+    );
+}
+
+#[test]
 fn another_bad_value_is_no_glx_failure() {
     for request in ["139 minor_code 24", "149 minor_code 20", "149 (GLX) minor_code 20", "12 minor_code 3"] {
         assert!(ids(&format!("The error was 'BadValue (integer parameter out of range for operation)'.\n  (Details: serial 1 error_code 2 request_code {request})")).is_empty(), "{request}");

@@ -74,7 +74,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "fuse: mount failed: Invalid argument",
             "fuse: device not found, try 'modprobe fuse' first",
-            "fuse: failed to open /dev/fuse: {reason*}",
+            "failed to open /dev/fuse: {reason*}",
         ]),
         cause: "The engine could not use /dev/fuse to mount the image: the device is missing, is no real one, or may not be opened.",
         cure: "Load it with sudo modprobe fuse; inside another container that one must be given /dev/fuse.",
@@ -209,7 +209,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-overlay-fs",
         case: 73,
         fatal: true,
-        matcher: Texts::Any(&["can't mount overlay filesystem"]),
+        matcher: Texts::Any(&[
+            "can't mount overlay filesystem",
+            "overlay filesystem seems not enabled and/or supported by your kernel",
+        ]),
         cause: "The kernel cannot layer directories on this kind of disk (Lustre, GPFS, NFS): the image is a directory, or a writable layer lies there.",
         cure: "Keep the image as one file (.sif) or on a local disk, or start with --underlay.",
         confirm: "The file system of the image and of overlay.img.",
@@ -330,6 +333,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-setuid-mount",
+        fatal: true,
+        matcher: Texts::Any(&["configuration disallows users from mounting {*}in setuid mode"]),
+        cause: "The engine works with root's rights (setuid), and then it may not mount this kind of file system, because a prepared file could harm the kernel: mostly the writable layer (extfs), overlay.img.",
+        cure: "Add --userns to container_options, or move overlay.img away when nothing in it is needed: casa_distro uses it whenever it exists.",
+        confirm: "overlay.img exists in the environment, and the package apptainer-suid is installed.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-policy",
         finding: Some("engine-policy"),
         fatal: true,
@@ -337,6 +349,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "configuration disallows users from running",
             "image is not in an allowed configured path",
             "image is not owned by required user(s)",
+            "image is not owned by required group(s)",
         ]),
         cause: "The administrator of this machine restricts which images may be started, by kind, place or owner.",
         cure: "Ask where images may be kept, and move the image there.",

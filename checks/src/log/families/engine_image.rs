@@ -24,6 +24,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-image-too-new",
+        case: 68,
+        finding: Some("engine-too-old"),
+        fatal: true,
+        matcher: Texts::Any(&["ERROR : Unknown image format/type: {image}"]),
+        cause: "Singularity 2 does not know the format of today's images (SIF). It says the same of a file that is no image, such as the rest of a failed download.",
+        cure: "Install Apptainer, the successor of Singularity. When it does not know the image either, download the image again.",
+        confirm: "singularity --version begins with 2.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-image-truncated",
         case: 67,
         finding: Some("image-truncated"),
@@ -33,6 +44,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "SIF image {image*} is corrupted: wrong partition size",
             "is corrupted: wrong partition size",
             "Something went wrong trying to read the squashfs image",
+            "image partition contains a bad superblock (corrupted image",
         ]),
         cause: "The image is shorter than it says of itself: the copy or download was interrupted. A kernel that does not know the compression gives the first of the three messages too.",
         cure: "Download or copy the image again, and compare its size and md5 with the .json file beside it.",
@@ -57,7 +69,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-image-unreadable",
         finding: Some("image-unreadable"),
         fatal: true,
-        matcher: Texts::Any(&["could not open image {image*}: permission denied"]),
+        matcher: Texts::Any(&[
+            "could not open image {image*}: permission denied",
+            "is not readable by the current user, check permissions",
+        ]),
         cause: "You may not read the image, or not enter the directory that holds it.",
         cure: "Have it made readable (chmod a+r for the file, a+x for its directories).",
         confirm: "Mode and owner of the file and of every directory above it.",

@@ -225,7 +225,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "library-missing",
         fatal: true,
-        matcher: Texts::Any(&["error while loading shared libraries: {library}: cannot open shared object file"]),
+        matcher: Texts::Any(&[
+            "error while loading shared libraries: {library}: cannot open shared object file",
+            // Apptainer, when it cannot even start the program.
+            "failed: a shared library is likely missing in the image",
+        ]),
         yields_to: &["nv-cli-nolib", "gl-libxext", "qt-xcb-library", "mpi-library"],
         cause: "A program needs a library that is not found where it runs: it is started outside its container, or in an image that lacks the library.",
         cure: "Start the program through the environment (bv PROGRAM or casa-doctor run), or use a newer image.",

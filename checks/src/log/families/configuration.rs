@@ -239,6 +239,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "config-none-selected",
+        fatal: true,
+        matcher: Texts::Any(&["Cannot find any environment to perform the requested"]),
+        cause: "No environment is what casa_distro was asked for: its name is another one, or it is under another base directory than the one where casa_distro looks (~/casa_distro).",
+        cure: "casa_distro list shows the environments and their names; name the directory above them with base_directory=DIRECTORY or CASA_BASE_DIRECTORY.",
+        confirm: "The words base_directory and selection in the message.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "config-container-type",
         finding: Some("config-container-type"),
         fatal: true,

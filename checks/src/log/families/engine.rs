@@ -39,6 +39,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-too-old",
+        case: 68,
+        finding: Some("engine-too-old"),
+        fatal: true,
+        matcher: Texts::Any(&["Your version of Singularity ({version}) is not supported, please install"]),
+        cause: "casa_distro needs Singularity 3.1 or newer, or any Apptainer, and found an older one first.",
+        cure: "Install Apptainer, the successor of Singularity, or load its module on a cluster (module load apptainer).",
+        confirm: "singularity --version.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-fuse-missing",
         case: 62,
         finding: Some("engine-fuse-missing"),

@@ -135,8 +135,9 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-fakeroot",
         case: 77,
         matcher: Texts::Any(&[
-            "apptainer config fakeroot --add {user}",
-            "singularity config fakeroot --add {user}",
+            "could not use fakeroot: no {*}mapping",
+            ", run: sudo apptainer config fakeroot --add {user}",
+            ", run: sudo singularity config fakeroot --add {user}",
             "newuidmap was not found in PATH",
             "newuidmap is not installed on your system",
             "newgidmap is not installed on your system",
@@ -146,6 +147,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "Building or changing an image as an ordinary user (--fakeroot) needs a range of user numbers for you in /etc/subuid and the program newuidmap.",
         cure: "The administrator runs: sudo apptainer config fakeroot -a NAME, and installs the package uidmap (shadow-utils).",
         confirm: "Your name has no line in /etc/subuid and /etc/subgid, or newuidmap is not installed.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-fakeroot-hint",
+        case: 77,
+        severity: Severity::Warning,
+        matcher: Texts::Any(&["sudo apptainer config fakeroot --add {user}", "sudo singularity config fakeroot --add {user}"]),
+        yields_to: &["ap-fakeroot", "ap-fakeroot-glibc"],
+        cause: "casa_distro says this whenever an image could not be made as an ordinary user. It is the reason only if the engine speaks of fakeroot, of /etc/subuid or of newuidmap above.",
+        cure: "Read what the engine says above. If it is about fakeroot, the administrator runs the command in the message.",
+        confirm: "Your name has no line in /etc/subuid and /etc/subgid.",
         ..Pattern::BLANK
     },
     Pattern {

@@ -185,6 +185,16 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("exec /usr/bin/bash: exec format error", "img-exec-format", &[]),
     row("modprobe: ERROR: could not insert 'vboxdrv': Exec format error", "kernel-module-format", &[]),
+    row(
+        "Your version of Singularity (2.6.1-dist) is not supported, please install Singularity 3.1 or later (see https://brainvisa.info/).",
+        "ap-too-old",
+        &[68],
+    ),
+    row(
+        "** Image creation has failed **\nIf you see an error message about fakeroot not working on your system, then try the following command (you need sudo permissions):\nsudo apptainer config fakeroot --add alice",
+        "ap-fakeroot-hint",
+        &[77],
+    ),
     row("ERROR  : Unknown image format/type: /data/brainvisa-5.1.sif\nABORT  : Retval = 255", "ap-image-too-new", &[68]),
     row(
         "FATAL:   container creation failed: mount hook function failure: mount /proc/self/fd/3->/var/lib/apptainer/mnt/session/rootfs error: while mounting image /proc/self/fd/3: squashfs image partition contains a bad superblock (corrupted image ?)",

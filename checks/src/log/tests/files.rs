@@ -65,6 +65,11 @@ pub(super) static ROWS: &[Row] = &[
         "mpi-library",
         &[120],
     ),
+    row(
+        "ValueError: Cannot find any environment to perform the requested. action. base_directory=\"/home/alice/casa_distro\", selection={'name': 'bv'}",
+        "config-none-selected",
+        &[],
+    ),
     row("/usr/bin/env: 'python': No such file or directory", "py-missing", &[88]),
     row("/usr/bin/env: ‘python’: No such file or directory", "py-missing", &[88]),
     row("/usr/bin/env: «\u{a0}python\u{a0}»: Aucun fichier ou dossier de ce type", "py-missing", &[88]),

@@ -217,6 +217,19 @@ fn the_screen_decides_between_patterns_with_the_same_text() {
 }
 
 #[test]
+fn a_hint_that_casa_distro_always_gives_is_no_cause() {
+    let log = "FATAL:   While performing build: while creating SIF: write /tmp/x: no space left on device\n** Image creation has failed **\nsudo apptainer config fakeroot --add alice";
+    assert_eq!(ids(log), ["disk-full", "ap-fakeroot-hint"]);
+    assert_eq!(explain_for_launch(log).unwrap().pattern.id, "disk-full");
+    assert_eq!(
+        ids(
+            "FATAL:   could not use fakeroot: no mapping entry found in /etc/subuid for alice\nsudo apptainer config fakeroot --add alice"
+        ),
+        ["ap-fakeroot"]
+    );
+}
+
+#[test]
 fn a_launch_is_explained_by_what_ended_it() {
     let tail = "WARNING: the path /volatile cannot be found on your system, so it cannot be mounted in the container\n\
         Could not open a connection to your authentication agent.\n\

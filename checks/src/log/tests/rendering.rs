@@ -170,6 +170,21 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("qt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"\" even though it was found.", "qt-xcb-plugin", &[53]),
     row(
+        "qt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"/home/alice/.local/lib/python3.10/site-packages/cv2/qt/plugins\" even though it was found.\nThis application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
+        "qt-opencv-plugins",
+        &[53],
+    ),
+    row(
+        "qt.qpa.plugin: Could not find the Qt platform plugin \"xcb\" in \"/opt/other/plugins\"\nThis application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
+        "qt-xcb-absent",
+        &[53],
+    ),
+    row(
+        "qt.qpa.xcb: could not connect to display :0\nqt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"/home/alice/.local/lib/python3.10/site-packages/cv2/qt/plugins\" even though it was found.",
+        "x-unreachable",
+        &[10],
+    ),
+    row(
         "This application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
         "qt-xcb-plugin",
         &[53],

@@ -31,6 +31,7 @@ const REFUSED: &[&str] = &[
     "x-wrong-auth",
     "x-motty-cookie",
     "x-xauth-missing",
+    "x-too-many-clients",
     "x-authority-locked",
     "ssh-x-server-gone",
 ];
@@ -142,10 +143,33 @@ pub(super) static PATTERNS: &[Pattern] = &[
         also: &[7],
         finding: Some("x11-cookie-rejected"),
         fatal: true,
-        matcher: Texts::Any(&["Invalid MIT-MAGIC-COOKIE-1 key"]),
+        // The server's words have no end of line, so that those of the program may follow at once.
+        matcher: Texts::Any(&["Invalid MIT-MAGIC-COOKIE-1 key", "Invalid MIT-MAGIC-COOKIE-1 key{rest}"]),
         cause: "The X server got a cookie that is not its own: an old copy, or the cookie of another session. Through ssh it is the ssh client at your own end that has none for the X server there.",
         cure: "Remove copies of .Xauthority in the home of the environment and launch again with casa-doctor run, which takes the cookie of this session each time. Through ssh: see at your own end whether xauth is installed and lists the display, then log in again with ssh -Y.",
         confirm: "The cookie for DISPLAY in the authority file is older than the session, or comes from a copied file.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "x-too-many-clients",
+        fatal: true,
+        matcher: Texts::Any(&["Maximum number of clients reached", "Maximum number of clients reached{rest}"]),
+        cause: "The X server lets no more programs in: it has as many connections as it takes (256 by default), mostly because a program opens windows and never closes its connection.",
+        cure: "End programs that are not needed; xlsclients names those with windows. A server that was started with -maxclients 1024 takes more.",
+        confirm: "How many connections the X server has (lsof or ss on its socket).",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "x-connection-broken",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "X connection to {display} broken (explicit kill or server shutdown)",
+            "fatal IO error {number*} on X server {display}",
+            "The X11 connection broke{*}Did the X11 server die?",
+        ]),
+        cause: "The connection to the X server broke while the program ran: the ssh connection, the X server or the session ended, or the window was closed by force.",
+        cure: "Log in again (over ssh with ssh -Y) and start the program from there; for long work use a remote desktop that outlives the connection.",
+        confirm: "Whether the X server of DISPLAY still answers.",
         ..Pattern::BLANK
     },
     Pattern {
@@ -331,7 +355,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "x-authority-locked",
-        matcher: Texts::Any(&["timeout in locking authority file {file}", "timeout in locking authority file$"]),
+        matcher: Texts::Any(&[
+            "timeout in locking authority file {file}",
+            "timeout in locking authority file$",
+            "error in locking authority file {file}",
+        ]),
         cause: "xauth could not lock its file: the directory is not writable or full, or a lock of an interrupted xauth was left behind. Logging in then takes 20 seconds longer and the screen is refused.",
         cure: "Remove the lock files (the name of the file followed by -c and -l) when no xauth is running, and make sure that the home can be written.",
         confirm: "The lock files exist, or the home directory is not writable.",

@@ -266,6 +266,19 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-squashfs-missing",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "failed to mount squashfs filesystem: no such device",
+            "squashfs filesystem seems not enabled and/or supported by your kernel",
+        ]),
+        follows: &["wsl1-engine"],
+        cause: "The kernel of this machine does not mount the kind of file system that images hold (squashfs): its module is missing, or forbidden in /etc/modprobe.d as on hardened machines.",
+        cure: "sudo modprobe squashfs tells which; or use Apptainer without setuid, which mounts images through FUSE.",
+        confirm: "/proc/filesystems has no squashfs, also after modprobe squashfs.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-singularity-env-warn",
         case: 76,
         finding: Some("env-leftover"),

@@ -86,6 +86,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             // The same, before Singularity 3.5.
             "Failed to create container namespaces",
         ]),
+        follows: &["wsl1-engine"],
         cause: "The kernel of this machine makes no user namespaces for ordinary users: their number is limited to 0, they are switched off, or this is already inside a container.",
         cure: "The administrator allows them (sudo sysctl user.max_user_namespaces=10000; on old Debian kernel.unprivileged_userns_clone=1), or installs apptainer-suid.",
         confirm: "/proc/sys/user/max_user_namespaces is 0, or /proc/sys/kernel/unprivileged_userns_clone is 0.",

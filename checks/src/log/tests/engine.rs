@@ -195,6 +195,11 @@ pub(super) static ROWS: &[Row] = &[
         "ap-fakeroot-hint",
         &[77],
     ),
+    row(
+        "FATAL:   container creation failed: mount error: can't mount image /proc/self/fd/8: failed to mount squashfs filesystem: no such device",
+        "ap-squashfs-missing",
+        &[],
+    ),
     row("ERROR  : Unknown image format/type: /data/brainvisa-5.1.sif\nABORT  : Retval = 255", "ap-image-too-new", &[68]),
     row(
         "FATAL:   container creation failed: mount hook function failure: mount /proc/self/fd/3->/var/lib/apptainer/mnt/session/rootfs error: while mounting image /proc/self/fd/3: squashfs image partition contains a bad superblock (corrupted image ?)",

@@ -217,6 +217,14 @@ fn the_screen_decides_between_patterns_with_the_same_text() {
 }
 
 #[test]
+fn version_1_of_wsl_explains_what_engines_cannot_do_there() {
+    assert_eq!(
+        ids("WARNING: failed to set O_CLOEXEC flags on image\nERROR  : Failed to create user namespace: user namespace disabled"),
+        ["wsl1-engine", "ap-userns-zero <- wsl1-engine"]
+    );
+}
+
+#[test]
 fn a_hint_that_casa_distro_always_gives_is_no_cause() {
     let log = "FATAL:   While performing build: while creating SIF: write /tmp/x: no space left on device\n** Image creation has failed **\nsudo apptainer config fakeroot --add alice";
     assert_eq!(ids(log), ["disk-full", "ap-fakeroot-hint"]);

@@ -25,6 +25,10 @@ impl Clean {
             let mut printable = Printable(rest.chars());
             let Some(character) = printable.next() else { break };
             rest = printable.0.as_str();
+            // An output that was written down as one text has its quotation marks behind backslashes.
+            if matches!(character, '"' | '\'') && self.text.ends_with('\\') {
+                self.text.pop();
+            }
             self.push(character);
         }
         self.text.truncate(self.text.trim_end().len());
@@ -47,7 +51,9 @@ impl Clean {
     /// speaking: it stands inside back-ticks amid other words, or on a line that is plainly Markdown.
     pub(super) fn is_quoted_prose(&self, position: usize) -> bool {
         let is_table = self.text.starts_with("| ") && self.text.ends_with(" |");
-        let is_list_of_cells = self.text.contains("**") && self.text.contains(" | ");
+        // GLib writes two stars, too, though not around words.
+        let is_bold = || self.text.split("**").skip(1).any(|bold| bold.starts_with(|c: char| c.is_alphanumeric() || c == '\''));
+        let is_list_of_cells = self.text.contains(" | ") && is_bold();
         if is_table || is_list_of_cells {
             return true;
         }
@@ -244,6 +250,15 @@ mod tests {
         assert!(!line.is_quoted_prose(1));
         line.set("libc.so.6: version `GLIBC_2.34' not found");
         assert!(!line.is_quoted_prose(line.text.find("GLIBC").unwrap()));
+    }
+
+    #[test]
+    fn stars_of_glib_are_no_prose() {
+        let mut line = Clean::default();
+        line.set("app-1 | ** (viewer:12): Gtk-WARNING **: cannot open display: :0");
+        assert!(!line.is_quoted_prose(line.text.find("cannot").unwrap()));
+        line.set("1. **x-no-display** cannot open display | DISPLAY unset");
+        assert!(line.is_quoted_prose(line.text.find("cannot").unwrap()));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 
+use memchr::memmem;
+
 use super::clean::{Clean, PIECE, excerpt};
 use super::pattern::Captures;
 use super::table::{ANCHOR, TABLE, Table};
@@ -155,14 +157,22 @@ impl Reader {
         self.partial = bytes;
     }
 
-    /// Reads the parts of a line that overwrite each other on a terminal.
+    /// Reads the parts of a line that overwrite each other on a terminal, and those of an output that Python or JSON wrote down as
+    /// one text with `\n` in it.
     fn push_pieces(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
+        // In a path of Windows such as C:\new the two characters mean nothing.
+        let is_written_down = memmem::find(line, br"\n").is_some() && !names_a_drive(line);
         let mut parts = text.split('\r').filter(|part| !part.is_empty());
-        self.push_piece(parts.next().unwrap_or_default());
-        for part in parts {
-            self.push_piece(part);
-        }
+        let mut push = |part: &str| {
+            if is_written_down {
+                part.split(r"\n").for_each(|row| self.push_piece(row.trim_end_matches('\\')));
+            } else {
+                self.push_piece(part);
+            }
+        };
+        push(parts.next().unwrap_or_default());
+        parts.for_each(push);
     }
 
     fn push_piece(&mut self, raw: &str) {
@@ -281,6 +291,14 @@ impl Reader {
         let shown = if self.verdicts.only_counts(pattern) { String::new() } else { excerpt(shown, EXCERPT) };
         Hit { pattern, first, last, excerpt: shown, captures }
     }
+}
+
+/// Whether a line has a path of Windows with a drive in it.
+fn names_a_drive(line: &[u8]) -> bool {
+    memmem::find_iter(line, br":\").any(|colon| {
+        let mut before = line[..colon].iter().rev();
+        before.next().is_some_and(u8::is_ascii_alphabetic) && !before.next().is_some_and(u8::is_ascii_alphanumeric)
+    })
 }
 
 /// Adds a message unless the same pattern was found on the same line already.

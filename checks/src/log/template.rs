@@ -122,7 +122,7 @@ impl Template {
         if self.at_line_start && !before.trim().is_empty() {
             return false;
         }
-        if self.at_start && !(before.trim().is_empty() || [": ", "] ", ") ", "| ", "> "].iter().any(|end| before.ends_with(end))) {
+        if self.at_start && !is_introduction(before) {
             return false;
         }
         !(before.ends_with(is_word) && lower[start..].starts_with(is_word))
@@ -131,7 +131,7 @@ impl Template {
     fn may_end(&self, lower: &str, end: usize) -> bool {
         let after = &lower[end..];
         if self.at_end {
-            return after.trim_matches(|c: char| matches!(c, '.' | ':' | '\'' | ' ')).is_empty();
+            return is_line_end(after);
         }
         !(after.starts_with(is_word) && lower[..end].ends_with(is_word))
     }
@@ -152,8 +152,11 @@ impl Template {
             (Some(Part::Literal(_)), _) => None,
             (Some(Part::Gap { name, word }), None) => {
                 let rest = &line[at..];
-                let end = if *word { rest.find(char::is_whitespace).unwrap_or(rest.len()) } else { rest.len() };
-                if (*word && end == 0) || (self.at_end && !rest[end..].trim().is_empty()) {
+                // A word in quotation marks ends with them, whatever follows.
+                let open = usize::from(rest.starts_with('\''));
+                let ends = |c: char| c.is_whitespace() || c == '\'';
+                let end = if *word { rest[open..].find(ends).map_or(rest.len(), |end| open + end) } else { rest.len() };
+                if (*word && end == 0) || (self.at_end && !is_line_end(&rest[end..])) {
                     return None;
                 }
                 capture(captures, *name, &rest[..end]);
@@ -181,6 +184,19 @@ impl Template {
             (Some(Part::Gap { .. }), Some(Part::Gap { .. })) => None,
         }
     }
+}
+
+/// Whether nothing but the end of a sentence, or of a quotation in a list of values, stands behind a message.
+fn is_line_end(after: &str) -> bool {
+    let after = after.trim_start_matches(['.', ':', ' ']);
+    after.strip_prefix('\'').unwrap_or(after).trim_matches(['.', ':', '\'', ' ']).is_empty()
+        || ["',", "'}", "')", "']"].iter().any(|end| after.starts_with(end))
+}
+
+/// Whether what stands before a message on its line is no part of a sentence: the name of a program, a time, a quotation mark.
+fn is_introduction(before: &str) -> bool {
+    let is_time = || before.contains(':') && before.chars().all(|c| c.is_ascii_digit() || " -:.,/tz+".contains(c));
+    before.trim().is_empty() || [": ", "] ", ") ", "| ", "> ", "'"].iter().any(|end| before.ends_with(end)) || is_time()
 }
 
 fn is_word(c: char) -> bool {
@@ -240,6 +256,9 @@ mod tests {
         assert!(found("^no protocol specified$", "No protocol specified").is_some());
         assert!(found("^no protocol specified$", "xterm: No protocol specified").is_some());
         assert!(found("^no protocol specified$", "there was no protocol specified").is_none());
+        assert!(found("^no protocol specified$", "2024-11-02T10:00:01.5Z No protocol specified").is_some());
+        assert!(found("^no protocol specified$", "12 No protocol specified").is_none());
+        assert!(found("^no protocol specified$", "stderr: b'No protocol specified").is_some());
         assert!(found("^no protocol specified$", "No protocol specified here").is_none());
         assert!(found("^^no protocol", "  No protocol specified").is_some());
         assert!(found("^^no protocol", "xterm: No protocol specified").is_none());

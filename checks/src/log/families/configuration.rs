@@ -66,6 +66,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "env: 'python': No such file or directory",
             "env: 'python3': No such file or directory",
             "env: python: No such file or directory",
+            // The same in French, German and Spanish.
+            "env: 'python': Aucun fichier ou dossier de ce type",
+            "env: 'python3': Aucun fichier ou dossier de ce type",
+            "env: ' python ': Aucun fichier ou dossier de ce type",
+            "env: ' python3 ': Aucun fichier ou dossier de ce type",
+            "env: 'python': Datei oder Verzeichnis nicht gefunden",
+            "env: 'python3': Datei oder Verzeichnis nicht gefunden",
+            "env: 'python': No existe el fichero o el directorio",
+            "env: 'python3': No existe el fichero o el directorio",
         ]),
         cause: "A script was written for a command python that this system does not have: it has only python3, or no Python at all. Old versions of bv are such scripts.",
         cure: "Update casa-distro, or install the package python-is-python3 (python3 when that is missing).",
@@ -112,7 +121,12 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "img-checksum",
         finding: Some("image-checksum"),
         fatal: true,
-        matcher: Texts::Any(&["RuntimeError: mismatching md5 sum", "mismatching md5 sum"]),
+        matcher: Texts::Any(&[
+            "RuntimeError: mismatching md5 sum",
+            "mismatching md5 sum",
+            // VirtualBox, of a disk in an appliance.
+            "digest of '{file*}' does not match the one in '{manifest*}'",
+        ]),
         cause: "The image that was downloaded is not the one that was published: the transfer was damaged or interrupted.",
         cure: "Download it again.",
         confirm: "The md5 of the file differs from the one in its .json file.",
@@ -222,6 +236,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "bv found no environment: it looks for conf/casa_distro.json in the directories above itself, then in CASA_ENVIRONMENT_DIR.",
         cure: "Start the bv in the bin directory of the environment, or set CASA_ENVIRONMENT_DIR.",
         confirm: "No conf/casa_distro.json above bv, and CASA_ENVIRONMENT_DIR is unset.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "config-none-selected",
+        fatal: true,
+        matcher: Texts::Any(&["Cannot find any environment to perform the requested"]),
+        cause: "No environment is what casa_distro was asked for: its name is another one, or it is under another base directory than the one where casa_distro looks (~/casa_distro).",
+        cure: "casa_distro list shows the environments and their names; name the directory above them with base_directory=DIRECTORY or CASA_BASE_DIRECTORY.",
+        confirm: "The words base_directory and selection in the message.",
         ..Pattern::BLANK
     },
     Pattern {

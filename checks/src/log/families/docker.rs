@@ -19,6 +19,8 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "permission denied while trying to connect to the Docker daemon socket",
             "permission denied while trying to connect to the docker API",
+            // The library for Python.
+            "Error while fetching server API version: ('Connection aborted.', PermissionError(13",
         ]),
         cause: "You may not talk to Docker: its socket belongs to the group docker.",
         cure: "Have your user added to that group (sudo usermod -aG docker NAME) and log in again; it gives root's rights, so Apptainer is the better choice on shared computers.",
@@ -32,6 +34,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "Cannot connect to the Docker daemon at {url}. Is the docker daemon running",
             "Cannot connect to the Docker daemon",
+            "failed to connect to the docker API at {url}",
+            "This error may indicate that the docker daemon is not running",
+            // The library for Python.
+            "Error while fetching server API version: ('Connection aborted.', FileNotFoundError(2",
+            "Error while fetching server API version: ('Connection aborted.', ConnectionRefusedError(",
         ]),
         cause: "Docker does not run, or the variable DOCKER_HOST or the chosen context points elsewhere.",
         cure: "Start it (sudo systemctl start docker, or Docker Desktop), or unset DOCKER_HOST.",
@@ -46,6 +53,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "could not select device driver '{driver*}' with capabilities: [",
             "Unknown runtime specified nvidia",
             "unknown or invalid runtime name: nvidia",
+            "failed to discover GPU vendor from CDI",
         ]),
         cause: "Docker does not know how to give graphics cards to containers: NVIDIA's container toolkit is not installed, Docker was not restarted since, or it is the snap version of Docker.",
         cure: "Install nvidia-container-toolkit, run sudo nvidia-ctk runtime configure, and restart Docker.",
@@ -55,7 +63,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "docker-dri-missing",
         fatal: true,
-        matcher: Texts::Any(&["error gathering device information while adding custom device '{device}'"]),
+        matcher: Texts::Any(&[
+            "error gathering device information while adding custom device '{device}'",
+            // Podman.
+            "Error: stat /dev/dri{rest*}: no such file or directory",
+        ]),
         cause: "The container should get a graphics device that this machine does not have, as in a virtual machine or under Docker Desktop.",
         cure: "Remove the option --device for it, and use opengl=software.",
         confirm: "The device named in the message does not exist on the host.",
@@ -96,6 +108,21 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "Docker, which runs as root, cannot enter a directory of yours: on a network disk root is treated as a stranger.",
         cure: "Let others pass through the directories (chmod o+x), keep the data on a local disk, or use Apptainer, which runs as you.",
         confirm: "The path is on NFS or FUSE, and a directory above it has no x for others.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "podman-subuid",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "cannot set up namespace using '{program}': exit status",
+            "cannot setup namespace using {program}: exit status",
+            "no subuid ranges found for user '{user}'",
+            "potentially insufficient UIDs or GIDs available in user namespace",
+            "there might not be enough IDs available in the namespace",
+        ]),
+        cause: "A container without root's rights needs a range of user numbers of its own for you (/etc/subuid, /etc/subgid) and the programs newuidmap and newgidmap that hand it out; one of these is missing, or this is already inside another container.",
+        cure: "The administrator runs: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME, and installs the package uidmap (shadow-utils). Then: podman system migrate.",
+        confirm: "/etc/subuid and /etc/subgid have no line for you, or newuidmap has neither the setuid bit nor the capability cap_setuid.",
         ..Pattern::BLANK
     },
     Pattern {

@@ -29,14 +29,24 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 69,
         finding: Some("engine-missing"),
         fatal: true,
-        matcher: Texts::Any(&[
-            "Cannot find singularity nor apptainer on the PATH",
-            "apptainer: command not found",
-            "singularity: command not found",
-        ]),
+        matcher: not_found!(
+            "apptainer", "singularity";
+            "Cannot find singularity nor apptainer on the PATH", "apptainer: not found", "singularity: not found"
+        ),
         cause: "No container engine was found: it is not installed, its module is not loaded, or sudo hides it.",
         cure: "Install Apptainer, or load its module on a cluster (module load apptainer).",
         confirm: "Neither apptainer nor singularity is on the PATH.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-too-old",
+        case: 68,
+        finding: Some("engine-too-old"),
+        fatal: true,
+        matcher: Texts::Any(&["Your version of Singularity ({version}) is not supported, please install"]),
+        cause: "casa_distro needs Singularity 3.1 or newer, or any Apptainer, and found an older one first.",
+        cure: "Install Apptainer, the successor of Singularity, or load its module on a cluster (module load apptainer).",
+        confirm: "singularity --version.",
         ..Pattern::BLANK
     },
     Pattern {
@@ -75,7 +85,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "fuse: mount failed: Invalid argument",
             "fuse: device not found, try 'modprobe fuse' first",
-            "fuse: failed to open /dev/fuse: {reason*}",
+            "failed to open /dev/fuse: {reason*}",
         ]),
         cause: "The engine could not use /dev/fuse to mount the image: the device is missing, is no real one, or may not be opened.",
         cure: "Load it with sudo modprobe fuse; inside another container that one must be given /dev/fuse.",
@@ -105,6 +115,16 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "The engine has no squashfuse, so it unpacks the whole image at every start: slow, and it needs as much space as the image.",
         cure: "Install the package squashfuse.",
         confirm: "squashfuse is not on the PATH nor in the engine's own directory.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-squashfuse-needed",
+        finding: Some("engine-fuse-missing"),
+        fatal: true,
+        matcher: Texts::Any(&["while mounting image {image}: squashfuse not found"]),
+        cause: "To mount the image the engine needs the program squashfuse, which is not installed on this machine, or not where the engine looks.",
+        cure: "Install the package squashfuse; on a cluster the machines that run jobs need it as well.",
+        confirm: "squashfuse is not on the PATH, nor in the directory libexec/apptainer/bin of the engine.",
         ..Pattern::BLANK
     },
     Pattern {
@@ -200,7 +220,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-overlay-fs",
         case: 73,
         fatal: true,
-        matcher: Texts::Any(&["can't mount overlay filesystem"]),
+        matcher: Texts::Any(&[
+            "can't mount overlay filesystem",
+            "overlay filesystem seems not enabled and/or supported by your kernel",
+        ]),
         cause: "The kernel cannot layer directories on this kind of disk (Lustre, GPFS, NFS): the image is a directory, or a writable layer lies there.",
         cure: "Keep the image as one file (.sif) or on a local disk, or start with --underlay.",
         confirm: "The file system of the image and of overlay.img.",
@@ -219,6 +242,40 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "A file system in a file cannot be used: for the engine that is the writable layer, overlay.img, which is damaged, not formatted, or not yours to write.",
         cure: "Check it with e2fsck -fy overlay.img, or move it away when nothing in it is needed: casa_distro uses it whenever it exists.",
         confirm: "overlay.img exists in the environment, and its owner, mode and format.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-overlay-busy",
+        fatal: true,
+        matcher: Texts::Any(&["while locking ext3 partition from {image*}: can't open"]),
+        cause: "The writable layer, overlay.img, is in use by another container, and only one at a time may write to it. Some network disks keep the lock of a container that has ended.",
+        cure: "End the other container, or move overlay.img away when nothing in it is needed: casa_distro opens it for writing whenever it exists.",
+        confirm: "Another container of this environment runs, on this or on another machine that sees the file.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-squashfs-refused",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "Failed to mount squashfs image in (read only): Invalid argument",
+            "failed to mount squashfs filesystem: invalid argument",
+        ]),
+        cause: "An old Singularity (before 3.5.3) mounts the image with an option that kernels since Linux 5.4 refuse; a damaged image looks the same to it.",
+        cure: "Install Apptainer, the successor of Singularity. When it fails as well, download the image again.",
+        confirm: "singularity --version is older than 3.5.3, and the kernel's log has: squashfs: Unknown parameter.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-squashfs-missing",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "failed to mount squashfs filesystem: no such device",
+            "squashfs filesystem seems not enabled and/or supported by your kernel",
+        ]),
+        follows: &["wsl1-engine"],
+        cause: "The kernel of this machine does not mount the kind of file system that images hold (squashfs): its module is missing, or forbidden in /etc/modprobe.d as on hardened machines.",
+        cure: "sudo modprobe squashfs tells which; or use Apptainer without setuid, which mounts images through FUSE.",
+        confirm: "/proc/filesystems has no squashfs, also after modprobe squashfs.",
         ..Pattern::BLANK
     },
     Pattern {
@@ -300,6 +357,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ap-setuid-mount",
+        fatal: true,
+        matcher: Texts::Any(&["configuration disallows users from mounting {*}in setuid mode"]),
+        cause: "The engine works with root's rights (setuid), and then it may not mount this kind of file system, because a prepared file could harm the kernel: mostly the writable layer (extfs), overlay.img.",
+        cure: "Add --userns to container_options, or move overlay.img away when nothing in it is needed: casa_distro uses it whenever it exists.",
+        confirm: "overlay.img exists in the environment, and the package apptainer-suid is installed.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ap-policy",
         finding: Some("engine-policy"),
         fatal: true,
@@ -307,6 +373,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "configuration disallows users from running",
             "image is not in an allowed configured path",
             "image is not owned by required user(s)",
+            "image is not owned by required group(s)",
         ]),
         cause: "The administrator of this machine restricts which images may be started, by kind, place or owner.",
         cure: "Ask where images may be kept, and move the image there.",

@@ -19,7 +19,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "home-afs",
         case: 78,
         fatal: true,
-        matcher: Texts::Any(&["mounting {*}destination {path*} doesn't exist in container"]),
+        matcher: Texts::Any(&[
+            "mounting {*}destination {path*} doesn't exist in container",
+            "mount hook function failure: destination {path*} doesn't exist in container",
+        ]),
         cause: "The engine had to show a directory at a place that the image does not have, and could not make that place. With a home on AFS or an automounter it fails only now and then.",
         cure: "Enter the directory once before the start (ls PATH) so that it is mounted; or have overlay or underlay enabled in the engine's configuration.",
         confirm: "The file system of the path (autofs, afs), and enable overlay and enable underlay in the engine's configuration.",
@@ -33,6 +36,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&[
             "mount {source}->{target} error: {*}permission denied",
             "There was an error binding the path {path}: Permission denied",
+            "Failed to restore current working directory: Permission denied",
         ]),
         cause: "The engine, which mounts with root's rights, may not enter a directory of yours: on a network disk root is treated as a stranger.",
         cure: "Use an engine without setuid (user namespaces), or let others pass through the directories (chmod o+x).",
@@ -98,7 +102,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "disk-full",
         finding: Some("disk-full"),
-        matcher: Texts::Any(&["no space left on device", "Disk quota exceeded"]),
+        matcher: Texts::Any(&[
+            "no space left on device",
+            "Disk quota exceeded",
+            // The C library's words in French, German and Spanish.
+            "Aucun espace disponible sur le périphérique",
+            "Débordement du quota d'espace disque",
+            "kein Speicherplatz mehr verfügbar",
+            "zugewiesene Plattenplatz (Quota) ist überschritten",
+            "No queda espacio en el dispositivo",
+            "Se ha excedido la cuota de disco",
+        ]),
         yields_to: &["ap-tmp-full", "disk-full-docker", "ap-userns-zero", "ap-mountns-zero"],
         cause: "A disk or your share of it is full, or (for unshare and inotify) another limit of the system is reached.",
         cure: "Make room there: df -h and quota show which disk it is.",
@@ -118,7 +132,14 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "fs-read-only",
         finding: Some("home-unwritable"),
         severity: Severity::Warning,
-        matcher: Texts::Any(&[": Read-only file system", "Errno 30] Read-only file system"]),
+        matcher: Texts::Any(&[
+            ": Read-only file system",
+            "Errno 30] Read-only file system",
+            // The C library's words in French, German and Spanish.
+            "Système de fichiers accessible en lecture seulement",
+            "Das Dateisystem ist nur lesbar",
+            "Sistema de ficheros de sólo lectura",
+        ]),
         yields_to: &["wsl-x11-readonly"],
         cause: "Something was to be written where nothing can be: inside the image, in a home that Lima shows read-only, or on a disk mounted read-only.",
         cure: "Write to a mounted, writable directory; with Lima set writable: true for the home in lima.yaml.",
@@ -204,7 +225,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "library-missing",
         fatal: true,
-        matcher: Texts::Any(&["error while loading shared libraries: {library}: cannot open shared object file"]),
+        matcher: Texts::Any(&[
+            "error while loading shared libraries: {library}: cannot open shared object file",
+            // Apptainer, when it cannot even start the program.
+            "failed: a shared library is likely missing in the image",
+        ]),
         yields_to: &["nv-cli-nolib", "gl-libxext", "qt-xcb-library", "mpi-library"],
         cause: "A program needs a library that is not found where it runs: it is started outside its container, or in an image that lacks the library.",
         cure: "Start the program through the environment (bv PROGRAM or casa-doctor run), or use a newer image.",

@@ -42,6 +42,27 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "slurm-x-no-display",
+        finding: Some("x11-no-display"),
+        matcher: Texts::Any(&[
+            "No DISPLAY variable set, cannot setup x11 forwarding",
+            "Cannot forward to local display. Can only use X11 forwarding with network displays",
+        ]),
+        cause: "Slurm was asked to forward the screen to a job (--x11), and where it was started there is none that it can forward.",
+        cure: "Log in to the cluster with ssh -X or ssh -Y, and start the job from that shell.",
+        confirm: "DISPLAY is unset, or names a display of the machine itself, in the shell that starts the job.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "slurm-x-no-cookie",
+        finding: Some("x11-cookie-missing"),
+        matcher: Texts::Any(&["Could not retrieve magic cookie. Cannot use X11 forwarding"]),
+        cause: "Slurm was asked to forward the screen to a job (--x11), and xauth has no cookie for DISPLAY where it was started: an old DISPLAY (in screen or tmux), or a job started from within a job.",
+        cure: "Log in to the cluster again with ssh -Y, and start the job from that shell.",
+        confirm: "xauth list shows no line for DISPLAY in the shell that starts the job.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ssh-x-fake-cookie",
         finding: Some("x11-cookie-missing"),
         severity: Severity::Warning,

@@ -13,6 +13,22 @@ fn is_not_from_the_host(captures: &Captures) -> bool {
     !is_from_the_host(captures)
 }
 
+/// Whether a driver is one that Mesa could have: it has none for NVIDIA's own kernel driver.
+fn is_not_of_nvidia(captures: &Captures) -> bool {
+    captures.get("driver") != Some("nvidia-drm")
+}
+
+/// Whether what needs a newer C++ library is a part of OpenGL or Vulkan; nothing names it where the message is of libffi.
+fn is_graphics(captures: &Captures) -> bool {
+    const PARTS: &[&str] =
+        &["/dri/", "libLLVM", "libGL", "libEGL", "libgallium", "libOSMesa", "libvulkan", "libdrm", "libgbm", "libSPIRV"];
+    captures.get("library").is_none_or(|library| PARTS.iter().any(|part| library.contains(part)))
+}
+
+fn is_no_graphics(captures: &Captures) -> bool {
+    !is_graphics(captures)
+}
+
 pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "mesa-nodri",
@@ -32,7 +48,9 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("gl-no-context"),
         fatal: true,
         matcher: Texts::Any(&["libGL error: failed to load driver: {driver}", "^failed to load driver: {driver}$"]),
+        when: Some(is_not_of_nvidia),
         yields_to: &["gl-no-fbconfig", "mesa-nodri", "mesa-skew", "mesa-loader", "mesa-stdcxx", "mesa-render-perm", "mesa-zink"],
+        follows: &["mesa-no-device"],
         cause: "An OpenGL driver could not be used. The reason stands in a message before this one: no common picture format with the X server, a missing file, or no right to use the card.",
         cure: "Use opengl=software; set LIBGL_DEBUG=verbose to have the reason printed.",
         confirm: "The message before this one, or what casa-doctor --measure says about this mode.",
@@ -42,11 +60,50 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "mesa-loader",
         case: 47,
         also: &[46],
-        matcher: Texts::Any(&["MESA-LOADER: failed to open {driver}: {reason*}"]),
-        follows: &["mesa-stdcxx", "glibc-too-new"],
+        // Mesa before 21.1 did not give the reason.
+        matcher: Texts::Any(&[
+            "MESA-LOADER: failed to open {driver}: {reason*}",
+            "MESA-LOADER: failed to open {driver} (search paths",
+        ]),
+        when: Some(is_not_of_nvidia),
+        follows: &["mesa-stdcxx", "glibc-too-new", "mesa-nvidia"],
         cause: "Mesa could not load its driver: the file is not there, or a library that it needs is missing or too old, even when the message says that the driver itself cannot be opened.",
         cure: "Unset LIBGL_DRIVERS_PATH and LD_LIBRARY_PATH; if the file is really missing use opengl=software or an image with the Mesa drivers.",
         confirm: "Whether the driver file exists in the image. If it does, run the program with LIBGL_DEBUG=verbose.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "mesa-nvidia",
+        case: 31,
+        also: &[45],
+        finding: Some("gl-vendor-missing"),
+        severity: Severity::Warning,
+        matcher: Texts::Any(&["MESA-LOADER: failed to open nvidia-drm", "failed to load driver: nvidia-drm"]),
+        cause: "The graphics card is driven by NVIDIA's own driver, with which Mesa cannot work, and the program uses Mesa: NVIDIA's libraries are not in the container.",
+        cure: "On a local NVIDIA screen use opengl=nv (Docker: with NVIDIA_DRIVER_CAPABILITIES=all), otherwise opengl=software. Nothing, if the window appears.",
+        confirm: "The vendor that the X server names for GLX is nvidia, and libGLX_nvidia.so.0 is not found in the container.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "mesa-no-device",
+        severity: Severity::Warning,
+        matcher: Texts::Any(&["MESA-LOADER: failed to retrieve device information"]),
+        cause: "The X server told Mesa which graphics card to draw with, and the card's device is not visible where the program runs.",
+        cure: "Docker: start with --device /dev/dri; Apptainer: without --contain. Otherwise use opengl=software.",
+        confirm: "/dev/dri exists on the host and not in the container.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "stdcxx-too-old",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "GLIBCXX_{version}' not found (required by {library})",
+            "CXXABI_{version}' not found (required by {library})",
+        ]),
+        when: Some(is_no_graphics),
+        cause: "A library needs a newer C++ library (libstdc++) than the one that is found first: one of another installation (conda, MATLAB, a bundled one) hides that of the system, or the library was built for a newer system.",
+        cure: "Leave the conda environment, or remove its directory from LD_LIBRARY_PATH; otherwise use a library that was built for this system or image.",
+        confirm: "Which libstdc++.so.6 is named at the beginning of the message, and which files come before it in LD_LIBRARY_PATH.",
         ..Pattern::BLANK
     },
     Pattern {
@@ -59,6 +116,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "CXXABI_{version}' not found (required by {library})",
             "undefined symbol: ffi_{symbol}",
         ]),
+        when: Some(is_graphics),
         cause: "A C++ or ffi library of another installation (conda, pixi, a bundled one) is found before that of the system, and the graphics driver needs a newer one.",
         cure: "Leave the conda environment or remove its directory from LD_LIBRARY_PATH; or install a newer libstdcxx-ng in it.",
         confirm: "LD_LIBRARY_PATH names a directory that holds its own libstdc++.so.6 or libffi, or a conda environment is active.",
@@ -159,6 +217,8 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "QOpenGLWidget: Failed to make context current",
             "Could not create OpenGL context",
             "Failed to create OpenGL context for format",
+            "GLEW could not be initialized",
+            "GLEW initialization failed: missing GL version",
         ]),
         yields_to: &["qt-noglx"],
         follows: DRIVER_FAILED,

@@ -62,6 +62,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "nvml error: driver not loaded",
             "Failed to initialize NVML: Driver Not Loaded",
             "NVML_ERROR_DRIVER_NOT_LOADED",
+            "Module nvidia not found in directory",
+            "could not insert 'nvidia{part*}': Exec format error",
+            "could not insert 'nvidia': No such device",
+            "WSL environment detected but no adapters were found",
         ]),
         follows: &["nv-secure-boot"],
         cause: "The NVIDIA driver is installed and not running: no module was built for this kernel, nouveau holds the card, Secure Boot refuses it, or (WSL) the Windows driver's files are not visible here.",
@@ -124,7 +128,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "nv-gpu-lost",
         finding: Some("nvidia-nvml-failed"),
-        matcher: Texts::Any(&["Unable to determine the device handle for GPU {gpu}", "GPU is lost"]),
+        matcher: Texts::Any(&["Unable to determine the device handle for GPU {gpu}", "GPU is lost", "GPU has fallen off the bus"]),
         cause: "NVIDIA's driver is loaded, and the card does not answer it any more.",
         cure: "Start the machine again; if it stays, look into the kernel's log for messages of NVRM. Until then use opengl=software.",
         confirm: "nvidia-smi on the host says the same.",
@@ -156,6 +160,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
         cause: "The engine was told to use NVIDIA's container tool (--nvccli), which is not installed.",
         cure: "Use --nv instead (opengl=nv does), or install the tool libnvidia-container-tools.",
         confirm: "nvidia-container-cli is not on the PATH; container_options or the engine's configuration asks for it.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "nv-cdi-unknown",
+        fatal: true,
+        matcher: Texts::Any(&["unresolvable CDI devices {device}"]),
+        cause: "The container asks for graphics cards by the names in a list for containers (the CDI specification), and there is no such name: the list was never written, cannot be read, or is of other cards.",
+        cure: "Write it: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml. Without an NVIDIA card take the device out of the options.",
+        confirm: "nvidia-ctk cdi list does not show the device in the message.",
         ..Pattern::BLANK
     },
     Pattern {

@@ -1,6 +1,6 @@
 //! Qt and its web view.
 
-use super::super::pattern::{Pattern, Texts};
+use super::super::pattern::{Captures, Pattern, Texts};
 use crate::finding::Severity;
 
 /// What keeps Qt from connecting to the screen, and therefore from loading its plugin.
@@ -17,6 +17,32 @@ const SCREEN_FAILED: &[&str] = &[
     "qt-xcb-cursor",
     "qt-xcb-library",
 ];
+
+/// What keeps Qt from loading its plugin, the screen first.
+const PLUGIN_FAILED: &[&str] = &[
+    "x-empty-cookie",
+    "x-cookie-invalid",
+    "x-wrong-auth",
+    "x-no-display",
+    "x-no-display-named",
+    "x-forwarding-dead",
+    "x-network-display",
+    "x-unreachable",
+    "mac-launchd-display",
+    "qt-xcb-cursor",
+    "qt-xcb-library",
+    "qt-opencv-plugins",
+    "qt-xcb-absent",
+];
+
+/// Whether the directory is the one that the package opencv-python brings.
+fn is_of_opencv(captures: &Captures) -> bool {
+    captures.get("directory").is_some_and(|directory| directory.ends_with("/cv2/qt/plugins"))
+}
+
+fn is_not_of_opencv(captures: &Captures) -> bool {
+    !is_of_opencv(captures)
+}
 
 pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
@@ -40,6 +66,32 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "qt-opencv-plugins",
+        case: 53,
+        fatal: true,
+        matcher: Texts::Any(&[
+            "Could not load the Qt platform plugin 'xcb' in '{directory*}' even though it was found",
+            "Could not find the Qt platform plugin 'xcb' in '{directory*}'",
+        ]),
+        when: Some(is_of_opencv),
+        follows: SCREEN_FAILED,
+        cause: "The Python package opencv-python makes Qt take its own plugins, which belong to another version of Qt than the program's.",
+        cure: "Install opencv-python-headless in place of opencv-python (mostly in ~/.local), or set QT_QPA_PLATFORM_PLUGIN_PATH to the plugins of the program's Qt after cv2 is imported.",
+        confirm: "pip list shows opencv-python, and the directory in the message is inside it.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "qt-xcb-absent",
+        case: 53,
+        fatal: true,
+        matcher: Texts::Any(&["Could not find the Qt platform plugin 'xcb' in '{directory*}'"]),
+        when: Some(is_not_of_opencv),
+        cause: "Qt looked for its X11 plugin where there is none: a variable of another installation (conda, a module) names the directory, or the plugin is not installed.",
+        cure: "Unset QT_PLUGIN_PATH and QT_QPA_PLATFORM_PLUGIN_PATH; outside a container install the package that brings libqxcb.so.",
+        confirm: "QT_PLUGIN_PATH or QT_QPA_PLATFORM_PLUGIN_PATH is set, or there is no platforms/libqxcb.so.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "qt-xcb-plugin",
         case: 53,
         finding: Some("x11-unreachable"),
@@ -49,7 +101,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "no Qt platform plugin could be initialized",
             "could not find or load the Qt platform plugin 'xcb'",
         ]),
-        follows: SCREEN_FAILED,
+        follows: PLUGIN_FAILED,
         cause: "Qt found its X11 plugin and could not start it: either the screen cannot be reached, or a library is missing. The message before this one says which; here it is not in the log.",
         cure: "Run the program again with QT_DEBUG_PLUGINS=1 and read the lines before this message; casa-doctor tells whether the screen is the reason.",
         confirm: "Whether the X server of DISPLAY can be reached from where the program runs.",
@@ -107,7 +159,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "qt-webengine-shm",
         case: 57,
         fatal: true,
-        matcher: Texts::Any(&["^Bus error$", "Bus error (core dumped)"]),
+        matcher: Texts::Any(&[
+            "^Bus error$",
+            "Bus error (core dumped)",
+            // What shells say of it in French, German and Spanish.
+            "^Erreur du bus$",
+            "Erreur du bus (core dumped)",
+            "^Bus-Zugriffsfehler$",
+            "Bus-Zugriffsfehler (Speicherabzug geschrieben)",
+            "^Error del bus$",
+            "Error del bus ('core' generado)",
+        ]),
         cause: "A program touched memory that could not be provided. In a container that is usually a full /dev/shm (64 MB with Docker), when windows with a web view grow; a file that was cut while in use gives the same.",
         cure: "Docker: start with --shm-size=1g or --ipc=host. Otherwise look for full file systems.",
         confirm: "Size and free space of /dev/shm inside the container.",

@@ -14,6 +14,7 @@ pub(super) const DRIVER_FAILED: &[&str] = &[
     "mesa-nodri",
     "mesa-render-perm",
     "mesa-loader",
+    "mesa-nvidia",
     "mesa-driver-failed",
     "mesa-zink",
     "gl-force-mesa-on-nv",
@@ -26,6 +27,19 @@ fn is_hardware_driver(captures: &Captures) -> bool {
     captures.get("driver").is_some_and(|driver| DRIVERS.contains(&driver))
 }
 
+/// Whether the driver that an X server could not load is its last one: after another one it goes on with this one.
+fn is_software_driver(captures: &Captures) -> bool {
+    captures.get("driver").is_some_and(|driver| driver.contains("swrast"))
+}
+
+/// Whether a request that GTK reports by numbers alone is one of GLX for a new context: servers give numbers from 128 on to their
+/// extensions, and GLX, one of the last, gets one of these.
+fn is_context_request(captures: &Captures) -> bool {
+    let number = |name| captures.get(name).map(str::parse::<u32>);
+    let is_glx = number("request").is_none_or(|request| request.is_ok_and(|request| (143..=160).contains(&request)));
+    is_glx && number("minor").is_none_or(|minor| matches!(minor, Ok(3 | 24 | 34)))
+}
+
 pub(super) static PATTERNS: &[Pattern] = &[
     Pattern {
         id: "gl-no-fbconfig",
@@ -35,7 +49,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         fatal: true,
         matcher: Texts::Any(&["No matching fbConfigs or visuals found", "No matching fbConfigs ... swrast"]),
         yields_to: &["mesa-skew"],
-        follows: &["nv-glibc", "nv-mismatch", "mesa-stdcxx"],
+        follows: &["nv-glibc", "nv-mismatch", "mesa-stdcxx", "mesa-nvidia"],
         cause: "The OpenGL of the container (Mesa) and the X server have no picture format in common. The X server is driven by NVIDIA while the container has no NVIDIA libraries, or it is on another computer, in a remote desktop or on a Mac.",
         cure: "On a local NVIDIA screen use opengl=nv (Docker: with NVIDIA_DRIVER_CAPABILITIES=all); for a remote screen, a remote desktop or a Mac use opengl=software.",
         confirm: "The GLX vendor that the X server names (nvidia or mesa), and whether DISPLAY is on this machine.",
@@ -66,7 +80,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
             &["BadValue", "X_GLXCreateContextAttribsARB"],
             // Xlib has no name for the newest of the three requests, which has number 34.
             &["BadValue", "Major opcode of failed request: {major} (GLX)", "Minor opcode of failed request: 34"],
+            // GTK's report, in older versions without the name of the extension.
+            &["The error was 'BadValue", "request_code {request} minor_code {minor})"],
+            &["The error was 'BadValue", "(GLX) minor_code {minor})"],
         ]),
+        when: Some(is_context_request),
         follows: DRIVER_FAILED,
         cause: "The program asked the X server to draw in 3D for it (indirect rendering), which X servers refuse by default. That happens when no OpenGL driver could be used directly: on a remote screen, or with variables meant for another graphics card.",
         cure: "Use opengl=software for a remote screen; on a local one unset __GLX_VENDOR_LIBRARY_NAME, __NV_PRIME_RENDER_OFFLOAD and LIBGL_ALWAYS_INDIRECT, and look at the messages above this one.",
@@ -93,7 +111,12 @@ pub(super) static PATTERNS: &[Pattern] = &[
         also: &[30],
         finding: Some("gl-no-context"),
         fatal: true,
-        matcher: Texts::Any(&["GLXBadFBConfig"]),
+        matcher: Texts::Any(&[
+            "GLXBadFBConfig",
+            // VTK's words, of the last ten years and before.
+            "Unable to find a valid OpenGL {version} or later implementation",
+            "with the gpu_shader4 extension is not supported by your graphics driver",
+        ]),
         follows: DRIVER_FAILED,
         cause: "The program asked for a version of OpenGL that it cannot have here: on a forwarded screen only old ones exist, and a forced driver may offer less than the right one.",
         cure: "Use opengl=software, which offers OpenGL 4.5 on any screen; unset __GLX_VENDOR_LIBRARY_NAME on a local one.",
@@ -154,7 +177,6 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "Could not initialize GLX",
             "GLX 1.3 or later is required",
             "GLX version 1.3 is required",
-            "qglx_findConfig: Failed to finding matching FBConfig",
             // What libGL's first question beyond GLX 1.2 is answered by nxagent.
             "X Error of failed request:{*}GLXUnsupportedPrivateRequest",
         ]),
@@ -165,10 +187,24 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "qt-glx-no-format",
+        case: 21,
+        finding: Some("x11-glx-missing"),
+        severity: Severity::Warning,
+        matcher: Texts::Any(&["qglx_findConfig: Failed to finding matching FBConfig"]),
+        yields_to: &["gl-x2go"],
+        follows: DRIVER_FAILED,
+        cause: "Qt found no picture format of this X server for OpenGL. It goes on without OpenGL: windows appear, those with 3D may stay empty or end the program.",
+        cure: "Nothing, if all windows are right. Otherwise use opengl=software.",
+        confirm: "The X server has no GLX, or an older one than 1.3, or wants a GLX vendor library that the container lacks.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "gl-xvnc-aiglx",
         case: 23,
         finding: Some("x11-glx-missing"),
         matcher: Texts::Any(&["AIGLX error: dlopen of {driver} failed"]),
+        when: Some(is_software_driver),
         cause: "The X server (usually of VNC) could not load its software OpenGL driver, so it offers no 3D to its programs.",
         cure: "Install the Mesa drivers on the host (package libgl1-mesa-dri or mesa-dri-drivers) and restart the VNC server, or use opengl=software.",
         confirm: "The driver file named in the message does not exist on the host.",
@@ -184,8 +220,24 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "couldn't find RGB GLX visual or fbconfig",
             "couldn't get an RGB, Double-buffered visual",
             "Xlib: extension 'GLX' missing on display {display}",
+            // VTK's words, and those of freeglut and wxWidgets.
+            "FBConfig with necessary capabilities not found",
+            "Could not find a decent visual",
+            "Could not find a decent config",
+            "in GetGLXVersion(): GLX version not found",
+            "Failed to get a XVisualInfo for the requested attributes",
         ]),
-        follows: &["gl-xvnc-aiglx", "nv-glibc", "nv-mismatch", "mesa-stdcxx"],
+        follows: &[
+            "gl-xvnc-aiglx",
+            "nv-glibc",
+            "nv-mismatch",
+            "mesa-stdcxx",
+            "mesa-skew",
+            "gl-no-fbconfig",
+            "mesa-nodri",
+            "mesa-nvidia",
+            "mesa-zink",
+        ],
         cause: "This program gets no 3D from the X server: the server has no GLX, or hides it from an untrusted connection (ssh -X), or wants a GLX vendor library that the container lacks.",
         cure: "Connect with ssh -Y instead of -X; on an NVIDIA screen use opengl=nv; otherwise use opengl=software.",
         confirm: "The extensions of the X server (only two for an untrusted connection) and the GLX vendor that it names.",
@@ -239,7 +291,17 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "vk-no-driver",
         finding: Some("vulkan-no-device"),
         severity: Severity::Warning,
-        matcher: Texts::Any(&["VK_ERROR_INCOMPATIBLE_DRIVER", "ERROR_INCOMPATIBLE_DRIVER"]),
+        // In parentheses behind a sentence it is the word of a driver that steps aside for the right one.
+        matcher: Texts::Any(&[
+            ": VK_ERROR_INCOMPATIBLE_DRIVER",
+            ": ERROR_INCOMPATIBLE_DRIVER",
+            "with VK_ERROR_INCOMPATIBLE_DRIVER",
+            "with ERROR_INCOMPATIBLE_DRIVER",
+            "returned VK_ERROR_INCOMPATIBLE_DRIVER",
+            "= VK_ERROR_INCOMPATIBLE_DRIVER",
+            "^VK_ERROR_INCOMPATIBLE_DRIVER",
+            "vkCreateInstance: Found no drivers!",
+        ]),
         cause: "Vulkan found no usable driver: its description file (ICD) is not in the container, or the library it names, or one that this library needs, cannot be loaded.",
         cure: "BrainVISA does not need Vulkan. For NVIDIA use Apptainer 1.4 or newer, or mount the file nvidia_icd.json; libXext must be in the image.",
         confirm: "The files in /usr/share/vulkan/icd.d and /etc/vulkan/icd.d inside the container, and whether their libraries load.",

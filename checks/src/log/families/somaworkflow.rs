@@ -8,7 +8,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 116,
         finding: Some("somaworkflow-path"),
         fatal: true,
-        matcher: Texts::Any(&["bv: command not found", "casa_distro: command not found", "bv: not found"]),
+        matcher: not_found!("bv", "casa_distro"; "bv: not found"),
         cause: "The shell that should run the job does not find bv: the bin directory of the environment is not on its PATH.",
         cure: "Add the environment's bin directory to PATH in a file that this shell reads (~/.bashrc for ssh and batch jobs), or write the full path in CONTAINER_COMMAND.",
         confirm: "ssh HOST 'command -v bv' prints nothing.",

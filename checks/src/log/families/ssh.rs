@@ -109,6 +109,22 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "ssh-config-mode",
+        matcher: Texts::Any(&["Bad owner or permissions on {file}"]),
+        cause: "ssh ends when its configuration belongs to another user or may be written by others. In a container that happens when your files are mounted and you are another user there.",
+        cure: "chmod 600 on the file in the message; do not mount ~/.ssh into a container that runs as another user: the agent is enough.",
+        confirm: "Owner and mode of that file, seen from where ssh runs.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ssh-no-user",
+        matcher: Texts::Any(&["No user exists for uid {uid}"]),
+        cause: "ssh wants to know the name of the user that it runs as, and the user database there has none for this number: a container that was started with a number of a user alone.",
+        cure: "Launch with casa-doctor run, or mount /etc/passwd of the host into the container; Apptainer adds the entry by itself.",
+        confirm: "getent passwd shows no line for the number in the message inside the container.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "ssh-too-many",
         matcher: Texts::Any(&["Too many authentication failures"]),
         cause: "The agent holds so many keys that the server gave up before the right one was tried (servers allow six).",
@@ -160,7 +176,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "keychain-missing",
         finding: Some("keychain-missing"),
         severity: Severity::Warning,
-        matcher: Texts::Any(&["keychain: command not found", "command not found: keychain", "^keychain: not found"]),
+        matcher: not_found!("keychain"; "^keychain: not found"),
         cause: "The program keychain is not installed where this was called.",
         cure: "Let an administrator install the package keychain, or take the call out of the start-up file.",
         confirm: "command -v keychain prints nothing.",

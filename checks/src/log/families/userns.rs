@@ -81,7 +81,12 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "unshare failed: No space left on device",
             // What clone(2) answers to Apptainer with --fakeroot when the number of user namespaces is used up.
             "Failed to create container process: No space left on device",
+            "Failed to create container process: Invalid argument",
+            "Failed to create container process: Operation not permitted",
+            // The same, before Singularity 3.5.
+            "Failed to create container namespaces",
         ]),
+        follows: &["wsl1-engine"],
         cause: "The kernel of this machine makes no user namespaces for ordinary users: their number is limited to 0, they are switched off, or this is already inside a container.",
         cure: "The administrator allows them (sudo sysctl user.max_user_namespaces=10000; on old Debian kernel.unprivileged_userns_clone=1), or installs apptainer-suid.",
         confirm: "/proc/sys/user/max_user_namespaces is 0, or /proc/sys/kernel/unprivileged_userns_clone is 0.",
@@ -91,7 +96,10 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-userns-config",
         finding: Some("engine-userns-blocked"),
         fatal: true,
-        matcher: Texts::Any(&["Unprivileged installation found, user name{spelling} needed but not allowed by configuration"]),
+        matcher: Texts::Any(&[
+            "Unprivileged installation found, user name{spelling} needed but not allowed by configuration",
+            "User namespace required but not allowed by configuration",
+        ]),
         cause: "The engine is installed without setuid, and its configuration forbids user namespaces: nothing is left to start a container with.",
         cure: "The administrator sets allow user ns = yes in the engine's configuration, or installs apptainer-suid.",
         confirm: "apptainer.conf says allow user ns = no, and there is no starter-suid.",
@@ -128,13 +136,29 @@ pub(super) static PATTERNS: &[Pattern] = &[
         id: "ap-fakeroot",
         case: 77,
         matcher: Texts::Any(&[
-            "apptainer config fakeroot --add {user}",
-            "singularity config fakeroot --add {user}",
+            "could not use fakeroot: no {*}mapping",
+            ", run: sudo apptainer config fakeroot --add {user}",
+            ", run: sudo singularity config fakeroot --add {user}",
             "newuidmap was not found in PATH",
+            "newuidmap is not installed on your system",
+            "newgidmap is not installed on your system",
+            "'newuidmap' execution failed. Check that",
+            "'newgidmap' execution failed. Check that",
         ]),
         cause: "Building or changing an image as an ordinary user (--fakeroot) needs a range of user numbers for you in /etc/subuid and the program newuidmap.",
         cure: "The administrator runs: sudo apptainer config fakeroot -a NAME, and installs the package uidmap (shadow-utils).",
         confirm: "Your name has no line in /etc/subuid and /etc/subgid, or newuidmap is not installed.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "ap-fakeroot-hint",
+        case: 77,
+        severity: Severity::Warning,
+        matcher: Texts::Any(&["sudo apptainer config fakeroot --add {user}", "sudo singularity config fakeroot --add {user}"]),
+        yields_to: &["ap-fakeroot", "ap-fakeroot-glibc"],
+        cause: "casa_distro says this whenever an image could not be made as an ordinary user. It is the reason only if the engine speaks of fakeroot, of /etc/subuid or of newuidmap above.",
+        cure: "Read what the engine says above. If it is about fakeroot, the administrator runs the command in the message.",
+        confirm: "Your name has no line in /etc/subuid and /etc/subgid.",
         ..Pattern::BLANK
     },
     Pattern {

@@ -36,9 +36,22 @@ pub(super) static PATTERNS: &[Pattern] = &[
         ..Pattern::BLANK
     },
     Pattern {
+        id: "vb-other-hypervisor",
+        fatal: true,
+        matcher: Texts::Any(&["VERR_VMX_IN_VMX_ROOT_MODE", "VERR_SVM_IN_USE"]),
+        cause: "Another program already uses the processor's part for virtual machines, and VirtualBox cannot share it. On Linux that is KVM, which takes it as soon as its module is loaded since Linux 6.12.",
+        cure: "Shut down the virtual machines of the other program, then: sudo modprobe -r kvm_intel kvm_amd. For good: kvm.enable_virt_at_load=0 on the kernel's command line.",
+        confirm: "lsmod shows kvm_intel or kvm_amd.",
+        ..Pattern::BLANK
+    },
+    Pattern {
         id: "vb-driver-missing",
         fatal: true,
-        matcher: Texts::Any(&["Kernel driver not installed (rc=-{number})", "VERR_VM_DRIVER_NOT_INSTALLED"]),
+        matcher: Texts::Any(&[
+            "Kernel driver not installed (rc=-{number})",
+            "VERR_VM_DRIVER_NOT_INSTALLED",
+            "The vboxdrv kernel module is not loaded",
+        ]),
         cause: "The part of VirtualBox that works in the kernel is not loaded: on a Mac it was not allowed yet, on Linux it was not built for the kernel that runs.",
         cure: "On a Mac, allow the software of Oracle in the system's settings under Privacy and Security, and start the Mac again. On Linux, let an administrator run /sbin/vboxconfig.",
         confirm: "On Linux, lsmod does not list vboxdrv.",

@@ -18,6 +18,10 @@ const NO_DISPLAY_OPENED: Texts = Texts::Any(&[
     "couldn't open display {display}",
     "failed to open display {display}",
     "bad X server connection. DISPLAY={display}",
+    // GTK's words in French, German and Spanish.
+    "Impossible d'ouvrir l'affichage : {display}",
+    "Anzeige kann nicht geöffnet werden: {display}",
+    "No se puede abrir el visor: {display}",
 ]);
 
 /// What explains a display that cannot be opened better than the failure itself.
@@ -27,6 +31,7 @@ const REFUSED: &[&str] = &[
     "x-wrong-auth",
     "x-motty-cookie",
     "x-xauth-missing",
+    "x-too-many-clients",
     "x-authority-locked",
     "ssh-x-server-gone",
 ];
@@ -99,6 +104,15 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "DISPLAY environment variable is not set",
             "DISPLAY environment variable not set",
             "X11: The DISPLAY environment variable is missing",
+            "Missing X server or $DISPLAY",
+            // VTK's words, behind which the shell may write of the end without beginning a new line.
+            "bad X server connection. DISPLAY=$",
+            "bad X server connection. DISPLAY=Aborted$",
+            "bad X server connection. DISPLAY=Aborted (core dumped)",
+            // GTK's words in French, German and Spanish.
+            "Impossible d'ouvrir l'affichage :$",
+            "Anzeige kann nicht geöffnet werden:$",
+            "No se puede abrir el visor:$",
         ]),
         yields_to: &["x-no-display"],
         cause: "The program was not told which screen to use: DISPLAY is unset or empty.",
@@ -129,10 +143,33 @@ pub(super) static PATTERNS: &[Pattern] = &[
         also: &[7],
         finding: Some("x11-cookie-rejected"),
         fatal: true,
-        matcher: Texts::Any(&["Invalid MIT-MAGIC-COOKIE-1 key"]),
+        // The server's words have no end of line, so that those of the program may follow at once.
+        matcher: Texts::Any(&["Invalid MIT-MAGIC-COOKIE-1 key", "Invalid MIT-MAGIC-COOKIE-1 key{rest}"]),
         cause: "The X server got a cookie that is not its own: an old copy, or the cookie of another session. Through ssh it is the ssh client at your own end that has none for the X server there.",
         cure: "Remove copies of .Xauthority in the home of the environment and launch again with casa-doctor run, which takes the cookie of this session each time. Through ssh: see at your own end whether xauth is installed and lists the display, then log in again with ssh -Y.",
         confirm: "The cookie for DISPLAY in the authority file is older than the session, or comes from a copied file.",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "x-too-many-clients",
+        fatal: true,
+        matcher: Texts::Any(&["Maximum number of clients reached", "Maximum number of clients reached{rest}"]),
+        cause: "The X server lets no more programs in: it has as many connections as it takes (256 by default), mostly because a program opens windows and never closes its connection.",
+        cure: "End programs that are not needed; xlsclients names those with windows. A server that was started with -maxclients 1024 takes more.",
+        confirm: "How many connections the X server has (lsof or ss on its socket).",
+        ..Pattern::BLANK
+    },
+    Pattern {
+        id: "x-connection-broken",
+        fatal: true,
+        matcher: Texts::Any(&[
+            "X connection to {display} broken (explicit kill or server shutdown)",
+            "fatal IO error {number*} on X server {display}",
+            "The X11 connection broke{*}Did the X11 server die?",
+        ]),
+        cause: "The connection to the X server broke while the program ran: the ssh connection, the X server or the session ended, or the window was closed by force.",
+        cure: "Log in again (over ssh with ssh -Y) and start the program from there; for long work use a remote desktop that outlives the connection.",
+        confirm: "Whether the X server of DISPLAY still answers.",
         ..Pattern::BLANK
     },
     Pattern {
@@ -140,11 +177,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 3,
         finding: Some("x11-xauth-missing"),
         fatal: true,
-        matcher: Texts::Any(&[
-            "FileNotFoundError: [Errno 2] No such file or directory: 'xauth'",
-            "xauth: command not found",
-            "xauth: not found",
-        ]),
+        matcher: not_found!("xauth"; "FileNotFoundError: [Errno 2] No such file or directory: 'xauth'", "xauth: not found"),
         cause: "casa_distro copies the X cookie with the program xauth, which is not installed on this machine.",
         cure: "Install xauth (package xauth on Debian and Ubuntu, xorg-x11-xauth on Fedora and RHEL), or launch with casa-doctor run, which does not need it.",
         confirm: "xauth is not on the PATH of the host.",
@@ -222,7 +255,13 @@ pub(super) static PATTERNS: &[Pattern] = &[
         also: &[10, 13],
         finding: Some("x11-unreachable"),
         fatal: true,
-        matcher: Texts::Any(&["cannot connect to X server$", "unable to open display$"]),
+        matcher: Texts::Any(&[
+            "cannot connect to X server$",
+            "unable to open display$",
+            "Unable to open X display",
+            // wxWidgets.
+            "Unable to access the X Display, is $DISPLAY set properly",
+        ]),
         yields_to: &["x-no-display"],
         follows: REFUSED,
         cause: "No screen could be opened, and the message names none: DISPLAY is unset or empty, or the program does not tell which X server it tried.",
@@ -247,7 +286,14 @@ pub(super) static PATTERNS: &[Pattern] = &[
         case: 15,
         finding: Some("x11-shm-isolated"),
         fatal: true,
-        matcher: Texts::Sequences(&[&["X Error{*}Bad{error}", "(MIT-SHM)"], &["BadShmSeg"], &["X_ShmAttach"]]),
+        matcher: Texts::Sequences(&[
+            &["X Error{*}Bad{error}", "(MIT-SHM)"],
+            &["BadShmSeg"],
+            &["X_ShmAttach"],
+            // GTK's report, in older versions without the name of the extension.
+            &["The error was 'Bad{error}", "request_code 130 minor_code"],
+            &["The error was 'Bad{error}", "(MIT-SHM) minor_code"],
+        ]),
         cause: "The program and the X server do not share memory, because the container has its own IPC namespace, though the X server offers shared memory to it.",
         cure: "Start the container without --ipc or --containall (Docker: with --ipc=host), or set QT_X11_NO_MITSHM=1.",
         confirm: "The IPC namespace inside differs from the one of the host. On a Mac a recent Mesa in the image can cause it too.",
@@ -291,7 +337,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "x-xhost-missing",
-        matcher: Texts::Any(&["xhost: command not found", "command not found: xhost", "xhost: not found"]),
+        matcher: not_found!("xhost"; "xhost: not found"),
         cause: "The program that says who may use the X server is not installed, or this terminal does not look where it is.",
         cure: "On a Mac it comes with XQuartz: open a new terminal, or call /opt/X11/bin/xhost. On Debian and Ubuntu it is in the package x11-xserver-utils; casa-doctor run does without it.",
         confirm: "There is no /opt/X11/bin/xhost on a Mac, and no /usr/bin/xhost elsewhere.",
@@ -309,7 +355,11 @@ pub(super) static PATTERNS: &[Pattern] = &[
     },
     Pattern {
         id: "x-authority-locked",
-        matcher: Texts::Any(&["timeout in locking authority file {file}", "timeout in locking authority file$"]),
+        matcher: Texts::Any(&[
+            "timeout in locking authority file {file}",
+            "timeout in locking authority file$",
+            "error in locking authority file {file}",
+        ]),
         cause: "xauth could not lock its file: the directory is not writable or full, or a lock of an interrupted xauth was left behind. Logging in then takes 20 seconds longer and the screen is refused.",
         cure: "Remove the lock files (the name of the file followed by -c and -l) when no xauth is running, and make sure that the home can be written.",
         confirm: "The lock files exist, or the home directory is not writable.",

@@ -41,6 +41,18 @@ const HEALTHY: &[(&str, &str)] = &[
         "name of display: :0\ndisplay: :0  screen: 0\ndirect rendering: Yes\nExtended renderer info (GLX_MESA_query_renderer):\n    Vendor: Mesa (0xffffffff)\n    Device: llvmpipe (LLVM 15.0.6, 256 bits) (0xffffffff)\n    Version: 22.3.6\n    Accelerated: no\n    Video memory: 15990MB\n    Unified memory: yes\n    Preferred profile: core (0x1)\n    Max core profile version: 4.5\nOpenGL vendor string: Mesa\nOpenGL renderer string: llvmpipe (LLVM 15.0.6, 256 bits)\nOpenGL core profile version string: 4.5 (Core Profile) Mesa 22.3.6\nOpenGL ES profile version string: OpenGL ES 3.2 Mesa 22.3.6\n",
     ),
     (
+        "an X server that goes on with software rendering",
+        "[  8366.813] (II) Initializing extension GLX\n[  8366.813] (EE) AIGLX error: dlopen of /usr/lib/dri/i965_dri.so failed (/usr/lib/dri/i965_dri.so: cannot open shared object file: No such file or directory)\n[  8366.813] (EE) AIGLX error: unable to load driver i965\n[  8366.834] (II) IGLX: Loaded and initialized swrast\n",
+    ),
+    (
+        "drivers of Vulkan that step aside",
+        "TU: error: ../src/freedreno/vulkan/tu_knl.cc:251: failed to open device /dev/dri/renderD128 (VK_ERROR_INCOMPATIBLE_DRIVER)\nWARNING: [Loader Message] Code 0 : terminator_CreateInstance: Received return code -3 from call to vkCreateInstance in ICD /usr/lib/x86_64-linux-gnu/libvulkan_virtio.so. Skipping this driver.\nWARNING: lavapipe is not a conformant vulkan implementation, testing use only.\n",
+    ),
+    (
+        "sound, buses and themes that a container lacks",
+        "ALSA lib confmisc.c:855:(parse_card) cannot find card '0'\nALSA lib pcm.c:2664:(snd_pcm_open_noupdate) Unknown PCM default\njack server is not running or cannot be started\n[71:89:0101/101010.101010:ERROR:bus.cc(399)] Failed to connect to the bus: Failed to connect to socket /run/dbus/system_bus_socket: No such file or directory\n(process:71): dconf-WARNING **: failed to commit changes to dconf: Cannot autolaunch D-Bus without X11 $DISPLAY\nGtk-Message: 10:10:10.100: Failed to load module \"canberra-gtk-module\"\nFontconfig error: Cannot load default config file: No such file: (null)\nQt: Session management error: None of the authentication protocols specified are supported\nqt.qpa.xcb: QXcbConnection: XCB error: 2 (BadValue), sequence: 3, resource id: 0, major code: 152 (Unknown), minor code: 17\n",
+    ),
+    (
         "an apptainer build",
         "INFO:    Starting build...\nINFO:    Fetching OCI image...\n28.5MiB / 28.5MiB [=================] 100 % 8.2 MiB/s 0s\nINFO:    Extracting OCI image...\nINFO:    Inserting Apptainer configuration...\nINFO:    Running post scriptlet\n+ apt-get update\nGet:1 http://deb.example.org/debian bookworm InRelease [151 kB]\n+ apt-get install -y libgl1-mesa-dri libglvnd0 libxcb-cursor0 xauth\nSetting up libgl1-mesa-dri:amd64 (22.3.6-1+deb12u1) ...\nProcessing triggers for libc-bin (2.36-9+deb12u4) ...\nINFO:    Creating SIF file...\nINFO:    Build complete: test.sif\nINFO:    Converting SIF file to temporary sandbox...\nINFO:    Cleaning up image...\n",
     ),

@@ -42,7 +42,6 @@ const WITHOUT_TEXT: &[(u16, &str)] = &[
     (38, "a cure that is silently absent"),
     (40, "a driver that is silently not used"),
     (41, "a component that is silently absent"),
-    (68, "an exit status without a message"),
     (84, "data that is silently not mounted"),
     (94, "the program prints nothing"),
     (99, "forwarding breaks with the messages of other cases"),

@@ -69,7 +69,42 @@ fn a_glx_error_follows_from_the_driver_that_failed_before_it() {
 }
 
 #[test]
+fn a_visual_that_is_missing_follows_from_the_driver_that_failed_before_it() {
+    let visual = "Error: couldn't find RGB GLX visual or fbconfig";
+    assert_eq!(
+        ids(&format!("libGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: swrast\n{visual}")),
+        ["gl-no-fbconfig", "gl-xvnc-noglx <- gl-no-fbconfig"]
+    );
+    assert_eq!(
+        ids(&format!("glx: failed to create drisw screen\nfailed to load driver: zink\n{visual}")),
+        ["mesa-zink", "gl-xvnc-noglx <- mesa-zink"]
+    );
+}
+
+#[test]
+fn mesa_on_an_nvidia_card_is_the_cause_of_what_fails_then() {
+    let found = read(
+        "libGL error: MESA-LOADER: failed to open nvidia-drm (search paths /usr/lib/dri)\nlibGL error: failed to load driver: nvidia-drm\nlibGL error: No matching fbConfigs or visuals found\nlibGL error: failed to load driver: swrast\nX Error of failed request:  GLXBadContext",
+    );
+    assert_eq!((found[0].pattern.id, found[0].severity, found[0].fatal), ("mesa-nvidia", Severity::Error, true));
+    assert!(found[1..].iter().all(|other| other.consequence_of.is_some()), "{found:?}");
+}
+
+#[test]
+fn the_drivers_that_mesa_tries_after_the_one_for_nvidia_are_no_other_failure() {
+    assert_eq!(
+        ids(
+            "MESA-LOADER: failed to open nvidia-drm: /usr/lib/dri/nvidia-drm_dri.so: cannot open shared object file\nMESA-LOADER: failed to open zink: /usr/lib/dri/zink_dri.so: cannot open shared object file"
+        ),
+        ["mesa-nvidia", "mesa-loader <- mesa-nvidia"]
+    );
+}
+
+#[test]
 fn another_bad_value_is_no_glx_failure() {
+    for request in ["139 minor_code 24", "149 minor_code 20", "149 (GLX) minor_code 20", "12 minor_code 3"] {
+        assert!(ids(&format!("The error was 'BadValue (integer parameter out of range for operation)'.\n  (Details: serial 1 error_code 2 request_code {request})")).is_empty(), "{request}");
+    }
     assert!(ids("X Error of failed request:  BadValue (integer parameter out of range for operation)\n  Major opcode of failed request:  12 (X_ConfigureWindow)").is_empty());
     assert!(ids("X Error of failed request:  BadWindow (invalid Window parameter)\n  Major opcode of failed request:  3 (X_GetWindowAttributes)").is_empty());
 }
@@ -153,6 +188,18 @@ fn a_message_that_a_terminal_broke_in_two_is_found() {
 }
 
 #[test]
+fn an_output_that_was_written_down_on_one_line_is_read_line_by_line() {
+    assert_eq!(
+        ids(r"RuntimeError: job failed, stderr: b'No protocol specified\nqt.qpa.xcb: could not connect to display :0\n'"),
+        ["x-empty-cookie", "x-unreachable <- x-empty-cookie"]
+    );
+    assert_eq!(ids(r#"{"log":"No protocol specified\n","stream":"stderr","time":"2024-01-01T00:00:00Z"}"#), ["x-empty-cookie"]);
+    let found = read(r#"{"level":"error","msg":"qt.qpa.xcb: could not connect to display localhost:10.0","time":"2024"}"#);
+    assert_eq!((found[0].pattern.id, found[0].captures.get("display")), ("x-forwarding-dead", Some("localhost:10.0")));
+    assert_eq!(ids(r"FATAL: mount source C:\nifti doesn't exist"), ["ap-bind-source"]);
+}
+
+#[test]
 fn two_short_lines_are_not_joined() {
     assert!(ids("the user could not connect\nto display :0 was shown").is_empty());
 }
@@ -167,6 +214,27 @@ fn the_screen_decides_between_patterns_with_the_same_text() {
     ] {
         assert_eq!(ids(&format!("qt.qpa.xcb: could not connect to display {display}")), [id]);
     }
+}
+
+#[test]
+fn version_1_of_wsl_explains_what_engines_cannot_do_there() {
+    assert_eq!(
+        ids("WARNING: failed to set O_CLOEXEC flags on image\nERROR  : Failed to create user namespace: user namespace disabled"),
+        ["wsl1-engine", "ap-userns-zero <- wsl1-engine"]
+    );
+}
+
+#[test]
+fn a_hint_that_casa_distro_always_gives_is_no_cause() {
+    let log = "FATAL:   While performing build: while creating SIF: write /tmp/x: no space left on device\n** Image creation has failed **\nsudo apptainer config fakeroot --add alice";
+    assert_eq!(ids(log), ["disk-full", "ap-fakeroot-hint"]);
+    assert_eq!(explain_for_launch(log).unwrap().pattern.id, "disk-full");
+    assert_eq!(
+        ids(
+            "FATAL:   could not use fakeroot: no mapping entry found in /etc/subuid for alice\nsudo apptainer config fakeroot --add alice"
+        ),
+        ["ap-fakeroot"]
+    );
 }
 
 #[test]

@@ -3,6 +3,16 @@
 use super::{Row, row};
 
 pub(super) static ROWS: &[Row] = &[
+    row("modprobe: ERROR: could not insert 'nvidia': Exec format error", "nv-not-loaded", &[]),
+    row("modprobe: ERROR: could not insert 'nvidia_drm': Exec format error", "nv-not-loaded", &[]),
+    row("modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.8.0-45-generic", "nv-not-loaded", &[]),
+    row(
+        "nvidia-container-cli: initialization error: WSL environment detected but no adapters were found: unknown.",
+        "nv-not-loaded",
+        &[100],
+    ),
+    row("[ 100.1] NVRM: Xid (PCI:0000:01:00): 79, pid=1234, GPU has fallen off the bus.", "nv-gpu-lost", &[]),
+    row("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "nv-cdi-unknown", &[]),
     row(
         "Unable to determine the device handle for GPU 0000:01:00.0: GPU is lost. Reboot the system to recover this GPU",
         "nv-gpu-lost",

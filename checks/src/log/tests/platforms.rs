@@ -38,6 +38,23 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("AMD-V is disabled in the BIOS (or by the host OS) (VERR_SVM_DISABLED).", "vb-no-virtualization", &[]),
     row("Kernel driver not installed (rc=-1908)", "vb-driver-missing", &[]),
+    row("WARNING: The vboxdrv kernel module is not loaded. Either there is no module", "vb-driver-missing", &[]),
+    row(
+        "VBoxManage: error: VirtualBox can't enable the AMD-V extension. Please disable the KVM kernel extension, recompile your kernel and reboot (VERR_SVM_IN_USE)",
+        "vb-other-hypervisor",
+        &[],
+    ),
+    row(
+        "VBoxManage: error: Cannot run the machine because its platform architecture x86 is not supported on ARM",
+        "img-architecture",
+        &[],
+    ),
+    row("Callee RC: VBOX_E_PLATFORM_ARCH_NOT_SUPPORTED (0x80bb0012)", "img-architecture", &[]),
+    row(
+        "VBoxManage: error: The SHA1 digest of 'brainvisa-disk001.vmdk' does not match the one in 'brainvisa.mf' (VERR_MANIFEST_DIGEST_MISMATCH)",
+        "img-checksum",
+        &[],
+    ),
     row("/sbin/mount.vboxsf: mounting failed with the error: Protocol error", "vb-share-unknown", &[]),
     row(
         "docker: Error response from daemon: error while creating mount source path '/home/anna/.ssh/id_rsa': mkdir \

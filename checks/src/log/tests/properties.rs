@@ -87,3 +87,49 @@ fn text_of_windows_shells_is_read() {
     let found = reader.finish();
     assert_eq!((found[0].pattern.id, found[0].line), ("nv-nvml-unknown", 2));
 }
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n").replace('\t', r"\t")
+}
+
+/// What programs, batch systems and loggers put around each line of another program.
+fn decorated(text: &str) -> Vec<(&'static str, String)> {
+    let each = |around: &dyn Fn(&str) -> String| text.split('\n').map(around).collect::<Vec<_>>().join("\n");
+    vec![
+        ("CRLF", each(&|line| format!("{line}\r"))),
+        ("colours", each(&|line| format!("\x1b[31m{line}\x1b[0m"))),
+        ("srun --label", each(&|line| format!("0: {line}"))),
+        ("srun --label of many", each(&|line| format!(" 12: {line}"))),
+        ("docker compose", each(&|line| format!("app-1  | {line}"))),
+        ("docker logs --timestamps", each(&|line| format!("2024-11-02T10:00:01.123456789Z {line}"))),
+        ("a logger of Python", each(&|line| format!("2024-11-02 10:00:01,120 ERROR casa.launch: {line}"))),
+        ("a logger with brackets", each(&|line| format!("[2024-11-02 10:00:01] {line}"))),
+        ("journald", each(&|line| format!("Nov 02 10:00:01 host anatomist[123]: {line}"))),
+        ("quotation by mail", each(&|line| format!("> {line}"))),
+        ("bytes of Python", format!("stderr: b\"{}\"", escaped(text))),
+        ("a record of JSON", format!("{{\"log\":\"{}\",\"stream\":\"stderr\"}}", escaped(text))),
+    ]
+}
+
+#[test]
+fn what_others_put_around_a_line_hides_no_message() {
+    let mut hidden = Vec::new();
+    let finding = |id: &str| patterns().find(|known| known.id == id).and_then(|known| known.finding);
+    // Behind other text, these are the words of any program.
+    for row in rows().filter(|row| !row.id.ends_with("-alone") && row.id != "config-container-type") {
+        for (name, text) in decorated(row.text) {
+            let found = read(&text);
+            let is_it = |first: &Diagnosis| {
+                first.pattern.id == row.id || finding(row.id).is_some_and(|finding| first.pattern.finding == Some(finding))
+            };
+            if !found.first().is_some_and(is_it) {
+                hidden.push(format!(
+                    "{} amid {name}: {:?}: {text}",
+                    row.id,
+                    found.iter().map(|found| found.pattern.id).collect::<Vec<_>>()
+                ));
+            }
+        }
+    }
+    assert!(hidden.is_empty(), "{}", hidden.join("\n"));
+}

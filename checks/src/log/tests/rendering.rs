@@ -26,6 +26,71 @@ pub(super) static ROWS: &[Row] = &[
         &[17],
     ),
     row("BadValue ... X_GLXCreateContext", "gl-remote-indirect", &[29]),
+    row(
+        "The program 'fsleyes' received an X Window System error.\nThis probably reflects a bug in the program.\nThe error was 'BadValue (integer parameter out of range for operation)'.\n  (Details: serial 1032 error_code 2 request_code 149 minor_code 24)",
+        "gl-remote-indirect",
+        &[17],
+    ),
+    row(
+        "The error was 'BadValue (integer parameter out of range for operation)'.\n  (Details: serial 1032 error_code 2 request_code 149 (GLX) minor_code 3)",
+        "gl-remote-indirect",
+        &[17],
+    ),
+    row("vtkXOpenGLRenderWindow (0x97db10): Could not find a decent visual", "gl-xvnc-noglx", &[23]),
+    row("vtkXOpenGLRenderWindow (0x564bc5fa34a0): Could not find a decent config", "gl-xvnc-noglx", &[23]),
+    row(
+        "wx._core.wxAssertionError: C++ assertion \"ok\" failed at src/unix/glx11.cpp(589) in GetGLXVersion(): GLX version not found",
+        "gl-xvnc-noglx",
+        &[23],
+    ),
+    row(
+        "wx._core.wxAssertionError: C++ assertion \"\"Assert failure\"\" failed at src/unix/glx11.cpp(626) in InitVisual(): Failed to get a XVisualInfo for the requested attributes.",
+        "gl-xvnc-noglx",
+        &[23],
+    ),
+    row(
+        "vtkXOpenGLRenderWindow (0x3b50820): GL version 2.1 with the gpu_shader4 extension is not supported by your graphics driver but is required for the new OpenGL rendering backend.",
+        "gl-version-refused",
+        &[20],
+    ),
+    row(
+        "vtkEGLRenderWindow (0x2a1e3f0): Unable to find a valid OpenGL 3.2 or later implementation. Please update your video card driver to the latest version.",
+        "gl-version-refused",
+        &[20],
+    ),
+    row(
+        "freeglut (no_program_name):  ERROR:  Internal error <FBConfig with necessary capabilities not found> in function fgOpenWindow",
+        "gl-xvnc-noglx",
+        &[23],
+    ),
+    row("GLEW initialization failed: missing GL version", "gl-context-creation", &[]),
+    row("vtkXOpenGLRenderWindow (0x25dfd00): GLEW could not be initialized.", "gl-context-creation", &[]),
+    row(
+        "qt.glx: qglx_findConfig: Failed to finding matching FBConfig for QSurfaceFormat(version 2.0)\nCould not initialize GLX\nAborted (core dumped)",
+        "gl-x2go",
+        &[21],
+    ),
+    row(
+        "qt.glx: qglx_findConfig: Failed to finding matching FBConfig for QSurfaceFormat(version 2.0)\nFalling back to using screens root_visual.",
+        "qt-glx-no-format",
+        &[21],
+    ),
+    row("libGL error: MESA-LOADER: failed to retrieve device information", "mesa-no-device", &[]),
+    row(
+        "libGL error: MESA-LOADER: failed to open nvidia-drm: /usr/lib/dri/nvidia-drm_dri.so: cannot open shared object file: No such file or directory (search paths /usr/lib/dri, suffix _dri)\nlibGL error: failed to load driver: nvidia-drm",
+        "mesa-nvidia",
+        &[31, 45],
+    ),
+    row(
+        "libGL error: MESA-LOADER: failed to open iris (search paths /usr/lib/x86_64-linux-gnu/dri:\\$${ORIGIN}/dri:/usr/lib/dri)",
+        "mesa-loader",
+        &[46, 47],
+    ),
+    row(
+        "ImportError: /home/u/miniconda3/lib/libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by /home/u/site-packages/numpy/core/_multiarray.so)",
+        "stdcxx-too-old",
+        &[],
+    ),
     row("Xlib: sequence lost (0x1001a > 0x1c) in reply type 0x0!", "gl-indirect-broken", &[18]),
     row("direct rendering: No (LIBGL_ALWAYS_INDIRECT set)", "gl-indirect-forced", &[]),
     row(
@@ -94,6 +159,7 @@ pub(super) static ROWS: &[Row] = &[
     row("MESA: error: ZINK: failed to choose pdev\nglx: failed to create drisw screen", "mesa-zink", &[51]),
     row("libGL error: glx: failed to create drisw screen\nlibGL error: failed to load driver: zink", "mesa-zink", &[51]),
     row("vulkaninfo: ERROR: vkCreateInstance failed with ERROR_INCOMPATIBLE_DRIVER", "vk-no-driver", &[]),
+    row("ERROR: [Loader Message] Code 0 : vkCreateInstance: Found no drivers!", "vk-no-driver", &[]),
     row("Failed to create a Vulkan instance: VK_ERROR_INCOMPATIBLE_DRIVER", "vk-no-driver", &[]),
     row("libGLX_nvidia.so.0: libXext.so.6: cannot open shared object file: No such file or directory", "gl-libxext", &[]),
     row("QOpenGLWidget: Failed to create context", "gl-context-creation", &[]),
@@ -103,6 +169,21 @@ pub(super) static ROWS: &[Row] = &[
         &[52],
     ),
     row("qt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"\" even though it was found.", "qt-xcb-plugin", &[53]),
+    row(
+        "qt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"/home/alice/.local/lib/python3.10/site-packages/cv2/qt/plugins\" even though it was found.\nThis application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
+        "qt-opencv-plugins",
+        &[53],
+    ),
+    row(
+        "qt.qpa.plugin: Could not find the Qt platform plugin \"xcb\" in \"/opt/other/plugins\"\nThis application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
+        "qt-xcb-absent",
+        &[53],
+    ),
+    row(
+        "qt.qpa.xcb: could not connect to display :0\nqt.qpa.plugin: Could not load the Qt platform plugin \"xcb\" in \"/home/alice/.local/lib/python3.10/site-packages/cv2/qt/plugins\" even though it was found.",
+        "x-unreachable",
+        &[10],
+    ),
     row(
         "This application failed to start because no Qt platform plugin could be initialized. Reinstalling the application may fix this problem.",
         "qt-xcb-plugin",
@@ -127,5 +208,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row("Running as root without --no-sandbox is not supported.", "qt-webengine-sandbox", &[56]),
     row("Bus error", "qt-webengine-shm", &[57]),
+    row("/casa/bin/brainvisa: ligne 3 :    71 Erreur du bus (core dumped) python -m brainvisa", "qt-webengine-shm", &[57]),
+    row("Bus-Zugriffsfehler (Speicherabzug geschrieben)", "qt-webengine-shm", &[57]),
     row("/casa/bin/brainvisa: line 3:    71 Bus error (core dumped) python -m brainvisa", "qt-webengine-shm", &[57]),
 ];

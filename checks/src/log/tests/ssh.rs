@@ -3,7 +3,10 @@
 use super::{Row, row};
 
 pub(super) static ROWS: &[Row] = &[
+    row("Bad owner or permissions on /home/alice/.ssh/config", "ssh-config-mode", &[]),
+    row("No user exists for uid 1000\nfatal: Could not read from remote repository.", "ssh-no-user", &[]),
     row("bash: keychain: command not found", "keychain-missing", &[]),
+    row("bash: keychain\u{a0}: commande introuvable", "keychain-missing", &[]),
     row("Error connecting to agent: No such file or directory", "ssh-dead-sock", &[110, 111]),
     row("Error connecting to agent: Connection refused", "ssh-dead-sock", &[110]),
     row("Error connecting to agent", "ssh-dead-sock", &[110]),
@@ -37,6 +40,9 @@ pub(super) static ROWS: &[Row] = &[
     row(" * Error: Can't query. Does pidfile exist?", "keychain-no-file", &[]),
     row("/usr/bin/keychain: 710: cannot create /home/u/.keychain/vm-lockf.77: Permission denied", "keychain-unwritable", &[]),
     row("bash: bv: command not found", "swf-path", &[116]),
+    row("bash: bv\u{a0}: commande introuvable", "swf-path", &[116]),
+    row("bash: ligne 1: casa_distro: commande introuvable", "swf-path", &[116]),
+    row("zsh: command not found: bv", "swf-path", &[116]),
     row("FileNotFoundError: [Errno 2] No such file or directory: '$SOMAWF_INPUT_PARAMS'", "swf-params", &[117]),
     row(
         "Cannot find soma-workflow on cluster.example.org. Please verify if your PYTHONPATH includes the soma-workflow.",

@@ -105,7 +105,8 @@ pub(crate) fn leave_out(facts: &mut Facts, reason: &str) {
 fn run(context: &Context, facts: &Facts, limit: Duration, candidates: Vec<Candidate>) -> Plugins {
     let (mut found, waiting): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.refusal.is_some());
     let mut found: Vec<Plugin> = found.drain(..).map(refused).collect();
-    let input: Arc<[u8]> = serde_json::to_vec(facts).unwrap_or_default().into();
+    // In the form of recordings: another one would be compiled anew for every type of the facts.
+    let input: Arc<[u8]> = serde_json::to_vec_pretty(facts).unwrap_or_default().into();
     let (sender, receiver) = mpsc::channel();
     let due = Instant::now() + limit + GRACE;
     let mut pending: Vec<Plugin> = Vec::new();

@@ -53,7 +53,7 @@ fn always(value: &str) -> bool {
 static EFFECTS: &[Effect] = &[
     info("DRI_PRIME", |value| !value.is_empty() && value != "0", "lets another graphics card draw than the one of the screen"),
     info("EGL_PLATFORM", always, "chooses the platform of EGL for programs that do not choose one"),
-    warning("GALLIUM_DRIVER", always, "chooses one of Mesa's drivers, whatever the card is"),
+    warning("GALLIUM_DRIVER", always, "chooses which of Mesa's drivers draws where no driver of a card does"),
     warning("GBM_BACKENDS_PATH", always, "makes Mesa look for its buffer drivers in another directory"),
     warning(
         "LIBGL_ALWAYS_INDIRECT",
@@ -205,6 +205,9 @@ mod tests {
             ("MESA_SHADER_CACHE_DISABLE", "true"),
             ("LIBGL_ALWAYS_SOFTWARE", "0"),
             ("LIBGL_ALWAYS_INDIRECT", "false"),
+            // Tried with Mesa 20.3 and 22.3.
+            ("LIBGL_ALWAYS_INDIRECT", "on"),
+            ("LIBGL_ALWAYS_INDIRECT", "2"),
             ("DRI_PRIME", "0"),
             ("__GLX_VENDOR_LIBRARY_NAME", "mesa"),
             ("GALLIUM_DRIVER", ""),

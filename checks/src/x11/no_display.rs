@@ -93,7 +93,7 @@ fn of_ssh(finding: Finding) -> Finding {
         .advise("Log in again with the display forwarded: ssh -Y THIS-MACHINE, from a machine with a screen.")
         .advise(
             "If it is still unset then: the administrator must install xauth on this machine and set \"X11Forwarding yes\" in \
-             /etc/ssh/sshd_config; ssh -v tells which of them is missing.",
+             /etc/ssh/sshd_config. Where it is xauth, ssh -v -Y says \"No xauth program\"; of the setting it only says that the request failed.",
         )
 }
 

@@ -3,7 +3,7 @@
 //! What a version brings stands in its `nvliblist.conf`, which an administrator may have changed: it is read, and only where it cannot
 //! be, the version tells.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use casa_doctor_checks::facts::Facts;
@@ -88,21 +88,32 @@ pub(super) fn left_out(host: &dyn Host, facts: &Facts, engine: &Chosen, site: &S
 }
 
 /// Libraries of the driver that the list lacks: name and place on the host.
-fn libraries(host: &dyn Host, facts: &Facts, list: Option<&[String]>) -> std::collections::BTreeMap<String, PathBuf> {
-    let Some(nvidia) = facts.gpu.as_ref().and_then(|gpu| gpu.nvidia.as_ref()) else { return Default::default() };
-    let (Some(directory), Some(version)) = (nvidia.user_library.as_deref().and_then(Path::parent), &nvidia.user_version) else {
-        return Default::default();
-    };
+fn libraries(host: &dyn Host, facts: &Facts, list: Option<&[String]>) -> BTreeMap<String, PathBuf> {
+    let Some(nvidia) = facts.gpu.as_ref().and_then(|gpu| gpu.nvidia.as_ref()) else { return BTreeMap::new() };
+    let (Some(library), Some(version)) = (nvidia.user_library.as_deref(), &nvidia.user_version) else { return BTreeMap::new() };
     // Programs ask for a library by the number of its interface, and some by the driver's version.
     let is_asked_for = |name: &str, library: &str| {
         let number = name.strip_prefix(library).and_then(|rest| rest.strip_prefix('.'));
         number.is_some_and(|number| number == version || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())))
     };
     let is_listed = |name: &str| list.iter().copied().flatten().any(|entry| name.starts_with(entry.as_str()));
-    let names: BTreeSet<String> =
-        host.read_dir(directory).unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok()).collect();
     let left_out = |name: &String| LEFT_OUT.iter().any(|library| is_asked_for(name, library)) && !is_listed(name);
-    names.into_iter().filter(left_out).map(|name| (name.clone(), directory.join(name))).collect()
+    let mut found = BTreeMap::new();
+    for directory in directories(library) {
+        let names = host.read_dir(directory).unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok());
+        for name in names.filter(left_out) {
+            let place = directory.join(&name);
+            found.entry(name).or_insert(place);
+        }
+    }
+    found
+}
+
+/// Where the driver's libraries are. Debian keeps those that another version may take the place of in `nvidia/current`, and the rest
+/// above it.
+fn directories(library: &Path) -> impl Iterator<Item = &Path> {
+    let above = library.ancestors().find(|directory| directory.file_name().is_some_and(|name| name == "nvidia"));
+    library.parent().into_iter().chain(above.and_then(Path::parent))
 }
 
 /// The library that a manifest names. That of OpenCL is nothing but a name.
@@ -128,16 +139,16 @@ mod tests {
     const VERSION: &str = "550.163.01";
     const DIRECTORY: &str = "/usr/lib/x86_64-linux-gnu";
 
-    fn facts() -> Facts {
+    fn facts(directory: &str) -> Facts {
         let nvidia = Nvidia {
             user_version: Some(VERSION.into()),
-            user_library: Some(format!("{DIRECTORY}/libGLX_nvidia.so.{VERSION}").into()),
+            user_library: Some(format!("{directory}/libGLX_nvidia.so.{VERSION}").into()),
             ..Nvidia::default()
         };
         Facts { gpu: Some(Gpu { nvidia: Some(nvidia), ..Gpu::default() }), ..Facts::default() }
     }
 
-    /// A described machine with Debian's driver.
+    /// A described machine with Ubuntu's driver.
     fn host() -> RecordedHost {
         let manifest = |library: &str| format!(r#"{{"ICD": {{"library_path": "{library}"}}}}"#);
         let external = "/usr/share/egl/egl_external_platform.d";
@@ -162,7 +173,7 @@ mod tests {
 
     fn places(host: &RecordedHost, version: (u32, u32, u32), site: &Site) -> Vec<String> {
         let engine = Chosen { path: "/usr/bin/apptainer".into(), kind: EngineKind::Apptainer, version: Some(version) };
-        let binds = left_out(host, &facts(), &engine, site);
+        let binds = left_out(host, &facts(DIRECTORY), &engine, site);
         binds.into_iter().map(|bind| bind.container.to_string_lossy().into_owned()).collect()
     }
 
@@ -191,5 +202,23 @@ mod tests {
             assert!(places.contains(&"/.singularity.d/libs/libnvidia-gpucomp.so.550.163.01".to_owned()), "{places:?}");
             assert!(!places.iter().any(|place| place.contains("xcb") || place.contains("encode") || place.contains("x86_64.json")));
         }
+    }
+
+    /// As the packages libglx-nvidia0, libnvidia-allocator1 and libnvidia-gpucomp of Debian lay them down; programs find the first two
+    /// through links in the directory above.
+    #[test]
+    fn debian_keeps_a_part_of_the_driver_above_the_rest() {
+        let current = format!("{DIRECTORY}/nvidia/current");
+        let host = RecordedHost::new()
+            .file(format!("{current}/libGLX_nvidia.so.{VERSION}"), "")
+            .file(format!("{current}/libnvidia-allocator.so.{VERSION}"), "")
+            .file(format!("{DIRECTORY}/libnvidia-allocator.so.{VERSION}"), "")
+            .file(format!("{DIRECTORY}/libnvidia-gpucomp.so.{VERSION}"), "");
+        let engine = Chosen { path: "/usr/bin/apptainer".into(), kind: EngineKind::Apptainer, version: Some((1, 1, 9)) };
+        let binds = left_out(&host, &facts(&current), &engine, &Site::default());
+        let sources: Vec<_> = binds.into_iter().filter_map(|bind| bind.source).collect();
+        let expected =
+            [format!("{current}/libnvidia-allocator.so.{VERSION}"), format!("{DIRECTORY}/libnvidia-gpucomp.so.{VERSION}")];
+        assert_eq!(sources, expected.map(PathBuf::from));
     }
 }

@@ -101,9 +101,11 @@ fn gui_applications(host: &dyn Host, home: &Path) -> Option<bool> {
         } else if let Some((name, value)) = line.split_once('=').filter(|_| in_section)
             && name.trim().eq_ignore_ascii_case("guiApplications")
         {
-            return match value.trim().to_ascii_lowercase().as_str() {
-                "true" => Some(true),
-                "false" => Some(false),
+            // A comment may stand behind the value, and quotes around it (microsoft/WSL, `configfile.cpp`).
+            let value = value.split('#').next().unwrap_or_default().trim().trim_matches('"');
+            return match value.to_ascii_lowercase().as_str() {
+                "true" | "1" => Some(true),
+                "false" | "0" => Some(false),
                 _ => None,
             };
         }
@@ -167,6 +169,22 @@ HKEY_CURRENT_USER\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss\\{22222222
         assert_eq!(facts.gui_applications, Some(false));
         assert!(facts.wsl.is_some());
         assert_eq!(facts.x_server, XquartzTcp::Closed);
+    }
+
+    #[test]
+    fn the_display_is_switched_off_in_every_way_that_wsl_reads() {
+        for (line, expected) in [
+            ("guiApplications=0", Some(false)),
+            ("guiApplications=FALSE # no windows", Some(false)),
+            ("guiApplications = \"false\"", Some(false)),
+            ("guiApplications=1", Some(true)),
+            ("guiApplications=off", None),
+            ("# guiApplications=false", None),
+        ] {
+            let text = format!("[wsl2]\r\n{line}\r\n");
+            let host = RecordedHost::new().file("/home/anna/.wslconfig", text);
+            assert_eq!(gui_applications(&host, Path::new("/home/anna")), expected, "{line}");
+        }
     }
 
     #[test]

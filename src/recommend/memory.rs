@@ -3,6 +3,7 @@
 use casa_doctor_checks::facts::{Environment, Facts, Nvidia};
 use casa_doctor_checks::finding::Edit;
 use casa_doctor_checks::gl::{GlibcGap, glibc_gap};
+use casa_doctor_checks::nvidia::lacks_a_part_of_opengl;
 use serde_json::{Map, Value, json};
 
 use super::decision::{self, Clash, Decision, KEY, Record, Recorded, Stock, stock_edits};
@@ -204,6 +205,9 @@ fn stock_chooses_nv(facts: &Facts) -> bool {
 fn nv_alone_fails(facts: &Facts) -> Option<String> {
     if let GlibcGap::Open { in_image, .. } = glibc_gap(facts) {
         return Some(format!("libraries that the engine brings along for it need a newer C library than the image's ({in_image})"));
+    }
+    if let Some(why) = lacks_a_part_of_opengl(facts) {
+        return Some(why);
     }
     let settings = facts.gpu.as_ref()?.nv_settings.as_ref().filter(|settings| settings.list.is_some())?;
     let by_list = settings.container_cli != Some(true);

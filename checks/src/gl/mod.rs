@@ -72,9 +72,9 @@ fn variable<'a>(session: Option<&'a Session>, name: &str) -> Option<&'a str> {
     session?.graphics_variables.get(name).map(String::as_str)
 }
 
-/// Whether a variable's value means yes to Mesa, which takes `1`, `true`, `yes`, `y`, `t` and `on`.
+/// Whether a variable's value means yes to Mesa: what it does not know, such as `on`, is as if it were not set (`debug_parse_bool_option`).
 fn is_yes(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "y" | "t" | "on")
+    matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "y" | "t")
 }
 
 /// The cards that can draw in three dimensions: not the frame buffers of servers, virtual machines and firmware.

@@ -264,7 +264,10 @@ fn is_expected(facts: &Facts, server: &XServer) -> Option<String> {
     if variable(session, "LIBGL_ALWAYS_SOFTWARE").is_some_and(is_yes) {
         return Some("LIBGL_ALWAYS_SOFTWARE asks for it".into());
     }
-    if let Some(driver @ ("llvmpipe" | "softpipe" | "swr")) = variable(session, "GALLIUM_DRIVER") {
+    // It chooses among the drivers that need no node in /dev/dri: a card that has one comes before them (Mesa, `__glXInitialize`).
+    if let Some(driver @ ("llvmpipe" | "softpipe" | "swr")) = variable(session, "GALLIUM_DRIVER")
+        && facts.gpu.as_ref().is_some_and(|gpu| gpu.dxg)
+    {
         return Some(format!("GALLIUM_DRIVER={driver} asks for it"));
     }
     if !has_card(facts.gpu.as_ref()) {
@@ -456,12 +459,13 @@ mod tests {
 
     #[test]
     fn software_that_a_variable_asks_for_is_no_alarm() {
-        for variables in [[("LIBGL_ALWAYS_SOFTWARE", "1")], [("GALLIUM_DRIVER", "llvmpipe")]] {
-            let facts = Facts { session: Some(session(&variables)), ..machine(desktop(), card("i915")) };
-            assert_eq!(found(&facts).1, Severity::Info);
-        }
-        let off = Facts { session: Some(session(&[("LIBGL_ALWAYS_SOFTWARE", "0")])), ..machine(desktop(), card("i915")) };
-        assert_eq!(found(&off).1, Severity::Warning);
+        let with = |name, value, gpu| found(&Facts { session: Some(session(&[(name, value)])), ..machine(desktop(), gpu) }).1;
+        assert_eq!(with("LIBGL_ALWAYS_SOFTWARE", "1", card("i915")), Severity::Info);
+        assert_eq!(with("LIBGL_ALWAYS_SOFTWARE", "0", card("i915")), Severity::Warning);
+        assert_eq!(with("LIBGL_ALWAYS_SOFTWARE", "on", card("i915")), Severity::Warning, "Mesa does not know the word");
+        let of_windows = Gpu { dxg: true, ..Gpu::default() };
+        assert_eq!(with("GALLIUM_DRIVER", "llvmpipe", of_windows), Severity::Info);
+        assert_eq!(with("GALLIUM_DRIVER", "llvmpipe", card("i915")), Severity::Warning, "the card comes first, and does not draw");
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn denied(facts: &Facts, gpu: &Gpu, closed: &[&DeviceNode]) -> Finding {
         ),
         _ => finding.advise_command(
             "The nodes are closed to everybody but root. An administrator can look at the driver's settings: \
-             NVreg_DeviceFileMode should be 0666, or 0660 with a group.",
+             NVreg_DeviceFileMode should be 0666, or 0660 with a group. The file tells it as a decimal number: 438 or 432.",
             "grep -E 'DeviceFile' /proc/driver/nvidia/params",
         ),
     };

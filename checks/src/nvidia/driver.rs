@@ -93,9 +93,11 @@ fn libraries(facts: &Facts, version: &str, nvidia: &Nvidia) -> Outcome {
             finding.evidence(format!("casa-doctor itself runs in a container ({container})")).advise(WITH_CARDS),
         ]);
     }
+    let series = version.split('.').next().unwrap_or(version);
     Outcome::Findings(vec![finding.advise(format!(
         "Install the OpenGL libraries of version {version} of the driver from your distribution (on Debian libgl1-nvidia-glvnd-glx, on \
-         Ubuntu libnvidia-gl). Until then use the OpenGL modes container or software."
+         Ubuntu libnvidia-gl-{series}, with -server behind it where the driver's other packages have that). Until then use the OpenGL \
+         modes container or software."
     ))])
 }
 
@@ -280,7 +282,7 @@ mod tests {
         let mut inside = healthy();
         let nvidia = inside.gpu.as_mut().unwrap().nvidia.as_mut().unwrap();
         (nvidia.user_version, nvidia.user_library, nvidia.draws) = (None, None, Some(false));
-        assert!(finding(&CHECK, &inside).advice[0].text.contains("from your distribution"));
+        assert!(finding(&CHECK, &inside).advice[0].text.contains("on Ubuntu libnvidia-gl-550"));
         inside.session.as_mut().unwrap().inside_container = Some("apptainer".into());
         let found = finding(&CHECK, &inside);
         assert!(found.advice.len() == 1 && found.advice[0].text.contains("with Apptainer --nv"), "{found:?}");

@@ -25,7 +25,8 @@ static WITHOUT_DRIVER: FindingKind = FindingKind {
     title: "NVIDIA's driver is asked for, and this machine does not run it",
     why: "With --nv the engine looks for NVIDIA's libraries and puts what it finds before those of the image. Without the driver it \
           finds only the machine's general OpenGL libraries (libGL, libEGL and their like), and since Apptainer 1.4.0 it mixes them \
-          into the image without a word. Programs then fail for want of a newer C library, or draw with a wrong mixture.",
+          into the image without a word. Programs then fail for want of a newer C library, or draw with a wrong mixture. Since Apptainer \
+          1.5 those of the image come first, and the option does no harm.",
     cure: "Take the option out. The mode nv is for machines with NVIDIA's driver; where an environment is shared by several machines, \
            casa-doctor records a mode for each.",
     example: "WARNING: Could not find any nv files on this host!",
@@ -65,7 +66,7 @@ fn for_apptainer(facts: &Facts, requests: &[Request<'_>], engine: Option<&Engine
     let severity = if requests.iter().any(|request| request.by_tool && request.reaches_engine) {
         // The tool ends the start when it finds no driver.
         Severity::Error
-    } else if requests.iter().any(|request| request.reaches_engine) {
+    } else if requests.iter().any(|request| request.reaches_engine) && !engine.is_some_and(image_comes_first) {
         Severity::Warning
     } else {
         Severity::Info
@@ -124,6 +125,11 @@ fn machines_with_nv(facts: &Facts) -> Vec<&str> {
     decisions.filter(|(_, displays)| needs_it(displays)).map(|(machine, _)| machine.as_str()).collect()
 }
 
+/// Whether the engine lets programs find the image's own libraries before those that it brings.
+fn image_comes_first(engine: &Engine) -> bool {
+    engine.kind == EngineKind::Apptainer && engine.version.as_deref().is_some_and(|version| numbers(version) >= vec![1, 5])
+}
+
 /// What this engine does with the option.
 fn effect(finding: Finding, facts: &Facts, engine: &Engine) -> Finding {
     let silent =
@@ -139,8 +145,9 @@ fn effect(finding: Finding, facts: &Facts, engine: &Engine) -> Finding {
     }
     let names: Vec<_> = libraries.iter().take(4).map(|library| library.name.as_str()).collect();
     let more = if libraries.len() > names.len() { ", …" } else { "" };
+    let order = if image_comes_first(engine) { ", behind the image's own" } else { "" };
     finding.evidence(format!(
-        "{} libraries of this machine would be put into the image: {}{more}",
+        "{} libraries of this machine would be put into the image{order}: {}{more}",
         libraries.len(),
         names.join(", ")
     ))
@@ -193,6 +200,10 @@ mod tests {
         assert_eq!(found.edits[0].key, "/container_options/0");
         assert!(found.evidence.iter().any(|evidence| evidence.contains("libGL.so.1")), "{found:?}");
         assert!(found.evidence.iter().any(|evidence| evidence.contains("says nothing")), "{found:?}");
+        // From 1.5 on the image's own come first.
+        let found = finding(&CHECK, &engine(facts, "1.5.1"));
+        assert_eq!((found.severity, found.edits.len()), (Severity::Info, 1));
+        assert!(found.evidence.iter().any(|evidence| evidence.contains("behind the image's own")), "{found:?}");
     }
 
     #[test]

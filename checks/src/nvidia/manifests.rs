@@ -89,7 +89,11 @@ fn run(facts: &Facts) -> Outcome {
     Outcome::Findings(vec![
         finding
             .advise("Start programs with \"casa-doctor run\", which brings these files along in the mode nv.")
-            .advise_command("For every other start, have them mounted.", format!("export {variable}={}", paths.join(","))),
+            // What a site or the user mounts by the same variable stays.
+            .advise_command(
+                "For every other start, have them mounted.",
+                format!("export {variable}=\"${{{variable}:+${variable},}}{}\"", paths.join(",")),
+            ),
     ])
 }
 
@@ -148,7 +152,7 @@ mod tests {
             let found = finding(&CHECK, &facts);
             assert_eq!(found.severity, Severity::Warning);
             assert!(found.evidence[0].contains("10_nvidia.json"), "{found:?}");
-            assert!(found.advice[1].command.as_deref().unwrap().contains("_BIND=/usr/share/glvnd"), "{found:?}");
+            assert!(found.advice[1].command.as_deref().unwrap().contains(",}/usr/share/glvnd"), "{found:?}");
         }
     }
 

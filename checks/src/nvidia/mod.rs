@@ -18,6 +18,7 @@ pub(crate) mod samples;
 
 pub(crate) use self::devices::missing_node;
 pub use self::devices::{card_nodes, closed_node};
+pub use self::libraries::lacks_a_part_of_opengl;
 pub use self::management::{drew_with_nvidia, fails as driver_fails};
 use crate::check::{Check, Outcome};
 use crate::facts::{Connection, Engine, EngineKind, Facts, Gpu, Nvidia, ServerKind};

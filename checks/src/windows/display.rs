@@ -37,8 +37,13 @@ const SSH_DISPLAY_OFFSET: u16 = 10;
 /// Puts the sockets of WSLg back (microsoft/wslg, wiki).
 const BIND: &str = "sudo mount -o bind,ro,X-mount.mkdir -t none /mnt/wslg/.X11-unix /tmp/.X11-unix";
 
+/// What switches the display of WSL off: the user's file in Windows for all distributions, and each one's own (microsoft/WSL,
+/// `wsl2.guiApplications` and `general.guiApplications`).
+pub(crate) const SWITCHED_OFF: &str = "If it is still missing then: take \"guiApplications=false\" out of the file .wslconfig in your \
+     Windows user's folder and out of /etc/wsl.conf here, and see with wsl -l -v that the distribution has version 2.";
+
 /// What goes with `wsl --shutdown`.
-pub(super) const END: &str = "In a Windows terminal, end WSL with every program in it; it starts again with the next command.";
+pub(crate) const END: &str = "In a Windows terminal, end WSL with every program in it; it starts again with the next command.";
 
 fn run(facts: &Facts) -> Outcome {
     let wsl = match wsl(facts) {
@@ -98,10 +103,7 @@ fn of_wslg(sight: Sight<'_>) -> Finding {
             .evidence("/mnt/wslg is not there")
             .advise_command("In a Windows terminal, update WSL, which brings a display.", "wsl --update")
             .then_command(END, "wsl --shutdown")
-            .advise(
-                "If it is still missing then: take \"guiApplications=false\" out of the file .wslconfig in your Windows user's folder, \
-                 and see with wsl -l -v that the distribution has version 2.",
-            );
+            .advise(SWITCHED_OFF);
     }
     if !wsl.wslg_socket {
         // Whatever stands in /tmp/.X11-unix, there is nothing that it could lead to.

@@ -11,6 +11,7 @@ use crate::check::{Check, Outcome};
 use crate::facts::{Connection, DisplayLine, DisplayName, Environment, Facts, Reach, Wsl, X11};
 use crate::image::{environment, setting};
 
+pub(crate) use self::display::{END, SWITCHED_OFF};
 pub use self::mesa::crashes as mesa_crashes;
 
 /// The checks of this family, sorted by id.

@@ -148,6 +148,9 @@ fn refusal_words(attempt: &Attempt) -> String {
 /// A missing cookie, with the reason in the title.
 fn missing(file: Option<&CookieFile>) -> Finding {
     let title = match file.map(|file| (&file.state, file.source == "XAUTHORITY")) {
+        Some((CookieState::Missing, true)) if file.is_some_and(|file| file.path.as_os_str().is_empty()) => {
+            "XAUTHORITY is set and empty, so programs look for no cookie for the X server"
+        }
         Some((CookieState::Missing, true)) => {
             "XAUTHORITY names a file that does not exist, so programs have no cookie for the X server"
         }
@@ -270,6 +273,8 @@ mod tests {
         }
         let unset = only_finding(&CHECK, &refused(vec![file("/gone", "XAUTHORITY", CookieState::Missing, None)]));
         assert!(told(&unset).contains("unset XAUTHORITY"));
+        let empty = only_finding(&CHECK, &refused(vec![file("", "XAUTHORITY", CookieState::Missing, None)]));
+        assert!(empty.title.as_ref().is_some_and(|title| title.contains("set and empty")), "{empty:?}");
     }
 
     fn let_in(first: CookieFile, sent: bool, opened_by: CookieFile) -> Facts {

@@ -24,7 +24,8 @@ static SHM_ISOLATED: FindingKind = FindingKind {
     severity: Severity::Warning,
     title: "The container has shared memory of its own, and the X server offers to use the machine's",
     why: "Programs hand pictures to a local X server through shared memory (its extension MIT-SHM). In a container with an IPC \
-          namespace of its own the server cannot see that memory: Qt programs show blank windows, or end with BadAccess.",
+          namespace of its own the server cannot see that memory. Programs of a recent Qt notice and do without (5.15 was tried); older \
+          ones and others show blank windows, or end with BadAccess.",
     cure: "Start the container without the option that makes the namespace (for Docker and Podman: with --ipc=host, which casa-doctor run gives by itself), or tell Qt not to use \
            shared memory: QT_X11_NO_MITSHM=1.",
     example: "X Error: BadAccess (attempt to access private resource denied) 10\n  Extension: 130 (MIT-SHM)\n  Minor opcode: 1 (X_ShmAttach)",

@@ -4,6 +4,7 @@ use super::shell_word;
 use crate::check::Outcome;
 use crate::facts::{Facts, Job, Session, X11};
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::windows::{END, SWITCHED_OFF};
 
 /// DISPLAY is unset or empty.
 pub(super) static KIND: FindingKind = FindingKind {
@@ -73,6 +74,12 @@ fn of_session(facts: &Facts, x11: &X11, session: &Session, os: &str, finding: Fi
         () if facts.wsl.as_ref().is_some_and(|wsl| wsl.version == 1) => finding
             .evidence("version 1 of WSL has no display of its own (see wsl-version-1)")
             .advise("Convert this Linux to version 2 of WSL, which has a display (see wsl-version-1)."),
+        // WSL sets the variable wherever it gives a display.
+        () if facts.wsl.as_ref().is_some_and(|wsl| !wsl.wslg) && session.inside_container.is_none() => finding
+            .evidence("/mnt/wslg is not there: this WSL gives Linux programs no display")
+            .advise_command("In a Windows terminal, update WSL, which brings a display.", "wsl --update")
+            .then_command(END, "wsl --shutdown")
+            .advise(SWITCHED_OFF),
         () => match session.wayland_display.as_deref() {
             Some(wayland) => of_wayland(finding, x11, wayland),
             None => of_others(finding, x11),
@@ -86,7 +93,7 @@ fn of_ssh(finding: Finding) -> Finding {
         .advise("Log in again with the display forwarded: ssh -Y THIS-MACHINE, from a machine with a screen.")
         .advise(
             "If it is still unset then: the administrator must install xauth on this machine and set \"X11Forwarding yes\" in \
-             /etc/ssh/sshd_config; ssh -v tells which of them is missing.",
+             /etc/ssh/sshd_config. Where it is xauth, ssh -v -Y says \"No xauth program\"; of the setting it only says that the request failed.",
         )
 }
 
@@ -195,5 +202,10 @@ mod tests {
         let mut old = facts(X11::default());
         old.wsl = Some(Wsl { version: 1, ..Wsl::default() });
         assert!(words_of(&old).contains("wsl-version-1") && !words_of(&old).contains("xvfb-run"));
+        // The display of WSL may be switched off for this distribution alone.
+        old.wsl = Some(Wsl { version: 2, ..Wsl::default() });
+        assert!(words_of(&old).contains("/etc/wsl.conf") && !words_of(&old).contains("xvfb-run"), "{}", words_of(&old));
+        old.wsl = Some(Wsl { version: 2, wslg: true, ..Wsl::default() });
+        assert!(!words_of(&old).contains("/etc/wsl.conf"));
     }
 }

@@ -22,7 +22,7 @@ static KIND: FindingKind = FindingKind {
     title: "The display was forwarded with ssh -X, which hides OpenGL and most of the X server from programs",
     why: "ssh -X asks the X server for an untrusted cookie. Programs that use it see two extensions only: no OpenGL (GLX), no shared \
           memory, no screen layout. 3D views fail or the program ends; copying and pasting is limited. After 20 minutes no new \
-          window opens at all. On Debian and Ubuntu ssh -X usually means ssh -Y, elsewhere it does not.",
+          window opens at all. On Debian, Ubuntu, Fedora and RHEL ssh -X usually means ssh -Y, on a Mac and elsewhere it does not.",
     cure: "Log in with ssh -Y to machines that you trust with your screen and keyboard.",
     example: "Error: couldn't find RGB GLX visual or fbconfig",
     since: "0.1.0",

@@ -67,12 +67,15 @@ fn is_the_module(path: &str) -> bool {
         && !parts.iter().any(|part| stem.ends_with(part))
 }
 
-/// Whether Secure Boot is on: the fifth byte of the firmware's variable, after four bytes of attributes.
+/// Whether Secure Boot is on: the fifth byte of the firmware's variable, after four bytes of attributes. For the kernel it is off where
+/// its loader shim was told not to check (`mokutil --disable-validation`; Linux, `efi_get_secureboot`).
 pub(super) fn secure_boot(host: &dyn Host, unknown: &mut Unknowns) -> Option<bool> {
     const FIRMWARE: &str = "/sys/firmware/efi";
     const VARIABLE: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    const UNCHECKED: &str = "/sys/firmware/efi/efivars/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23";
+    let is_set = |bytes: &[u8]| bytes.get(4) == Some(&1);
     match host.read(Path::new(VARIABLE), 64) {
-        Ok(bytes) => Some(bytes.get(4) == Some(&1)),
+        Ok(bytes) => Some(is_set(&bytes) && !host.read(Path::new(UNCHECKED), 64).is_ok_and(|bytes| is_set(&bytes))),
         // A machine that did not start by EFI has no Secure Boot.
         Err(error) if error.kind() == io::ErrorKind::NotFound && host.exists(Path::new(FIRMWARE)) == Some(false) => Some(false),
         Err(error) => {
@@ -126,6 +129,8 @@ mod tests {
         let mut unknown = Unknowns::new();
         let on = RecordedHost::new().file(variable, [6, 0, 0, 0, 1]);
         assert_eq!(secure_boot(&on, &mut unknown), Some(true));
+        let shim = "/sys/firmware/efi/efivars/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23";
+        assert_eq!(secure_boot(&on.file(shim, [6, 0, 0, 0, 1]), &mut unknown), Some(false), "nothing is checked");
         assert_eq!(secure_boot(&RecordedHost::new().file(variable, [6, 0, 0, 0, 0]), &mut unknown), Some(false));
         assert_eq!(secure_boot(&RecordedHost::new(), &mut unknown), Some(false));
         assert!(unknown.is_empty());

@@ -79,11 +79,11 @@ impl Reader {
 }
 
 impl<'a> Wallet<'a> {
-    /// Reads what programs read: the file that XAUTHORITY names, else ~/.Xauthority (libXau, `XauFileName`). Both are
-    /// looked at, so that a variable that leads away from a good file can be told.
+    /// Reads what programs read: the file that XAUTHORITY names, else ~/.Xauthority (libXau, `XauFileName`, for which a variable that
+    /// is set and empty names a file, too). Both are looked at, so that a variable that leads away from a good file can be told.
     pub(super) fn open(question: Question<'a>) -> Self {
         let mut wallet = Self { question, places: Vec::new(), reader: None };
-        if let Some(path) = wallet.question.host.env("XAUTHORITY").filter(|path| !path.is_empty()) {
+        if let Some(path) = wallet.question.host.env("XAUTHORITY") {
             wallet.add(path.into(), "XAUTHORITY");
         }
         if let Some(home) = wallet.question.host.identity().home {

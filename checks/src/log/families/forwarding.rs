@@ -10,7 +10,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         matcher: Texts::Any(&["X11 forwarding request failed on channel"]),
         follows: &["ssh-x-no-xauth", "ssh-x-key-option"],
         cause: "The remote computer does not forward the screen: X11Forwarding is off in its sshd_config, xauth is not installed there, or the key forbids it.",
-        cure: "Ask its administrator to install xauth and to set X11Forwarding yes; ssh -v tells which of the three it is.",
+        cure: "Ask its administrator to install xauth and to set X11Forwarding yes; ssh -v names a missing xauth and a key that forbids it, and when it names neither, it is the setting.",
         confirm: "xauth is on the PATH of the remote computer, and sshd -T there says x11forwarding yes.",
         ..Pattern::BLANK
     },

@@ -320,7 +320,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
         finding: Some("x11-untrusted-cookie"),
         severity: Severity::Warning,
         matcher: Texts::Any(&["couldn't query Security extension on display {display}", "RandR extension missing"]),
-        cause: "The X server offers this program hardly any extension. That is how an untrusted connection (ssh -X outside Debian and Ubuntu) looks; a very plain X server looks the same.",
+        cause: "The X server offers this program hardly any extension. That is how an untrusted connection (ssh -X from a Mac, for example) looks; a very plain X server looks the same.",
         cure: "Connect with ssh -Y, and use opengl=software for 3D.",
         confirm: "The X server lists only BIG-REQUESTS and XC-MISC as extensions.",
         ..Pattern::BLANK

@@ -100,6 +100,12 @@ fn a_cookie_from_elsewhere_is_found_and_told_apart_from_what_programs_see() {
     let sources: Vec<_> = facts.cookies.iter().map(|file| file.source.as_str()).collect();
     assert_eq!(sources[..2], ["XAUTHORITY", "~/.Xauthority"]);
 
+    // The same with a variable that is set and empty: libXau takes it for a name.
+    let (server, facts) = xvfb.laboratory().env("XAUTHORITY", "").server();
+    assert_eq!(server.cookie_from, Some(xvfb.authority()));
+    assert_eq!(facts.attempts[0].failure, Some(Kind::AuthorizationRequired));
+    assert_eq!((facts.cookies[0].source.as_str(), &facts.cookies[0].state), ("XAUTHORITY", &CookieState::Missing));
+
     // The same with a wrong cookie at the place where programs look.
     let wrong = xvfb.home.path().join("wrong");
     std::fs::write(&wrong, entry(0xffff, b"", b"156", 9)).unwrap();

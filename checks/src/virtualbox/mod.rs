@@ -54,12 +54,10 @@ impl Candidate<'_> {
     /// Begins with the machine's name, and what must be done before a setting can be changed.
     fn begin(&self, finding: Finding) -> Finding {
         match self.machine.state.as_deref() {
-            Some("running" | "paused" | "saved" | "starting" | "stuck") => {
-                let state = self.machine.state.as_deref().unwrap_or_default();
-                finding
-                    .evidence(format!("{}: VMState is {state}", self.machine.name))
-                    .advise("Shut the virtual machine down first: a setting cannot be changed while it runs or is saved.")
-            }
+            // There are many more states, such as "gurumeditation", "stopping" and, since 7.0, "aborted-saved".
+            Some(state) if !matches!(state, "poweroff" | "aborted" | "teleported" | "unknown") => finding
+                .evidence(format!("{}: VMState is {state}", self.machine.name))
+                .advise("Shut the virtual machine down first: a setting cannot be changed while it runs or is saved."),
             _ => finding,
         }
     }
@@ -227,6 +225,26 @@ mod tests {
     fn a_machine_by_the_recipe_has_no_finding() {
         for os in ["linux", "macos", "windows"] {
             assert!(severities(&computer(os, "7.2.22", vec![right("brainvisa-5.1")])).is_empty(), "{os}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_not_at_rest_is_shut_down_first() {
+        for (state, is_at_rest) in [
+            ("poweroff", true),
+            ("aborted", true),
+            ("running", false),
+            ("saved", false),
+            ("gurumeditation", false),
+            ("aborted-saved", false),
+            ("stopping", false),
+        ] {
+            let machine = VirtualMachine { state: Some(state.into()), video_memory_mb: Some(16), ..right("brainvisa-5.1") };
+            let Outcome::Findings(found) = graphics::MEMORY_CHECK.judge(&computer("linux", "7.2.22", vec![machine])) else {
+                panic!("{state}");
+            };
+            let is_told = found[0].advice.iter().any(|advice| advice.text.contains("Shut the virtual machine down first"));
+            assert_eq!(is_told, !is_at_rest, "{state}");
         }
     }
 

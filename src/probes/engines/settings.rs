@@ -13,12 +13,14 @@ const LIMIT: u64 = 1 << 20;
 
 /// The directives that are judged. Those that take more than yes and no have their words beside them; a list of paths or names
 /// has none (apptainer.conf of 1.4, and singularity.conf of SingularityCE 4).
-const DIRECTIVES: [(&str, &[&str]); 16] = [
+const DIRECTIVES: [(&str, &[&str]); 19] = [
     ("allow container dir", &["yes", "no"]),
     ("allow container extfs", &["yes", "no"]),
     ("allow container sif", &["yes", "no"]),
     ("allow container squashfs", &["yes", "no"]),
+    ("allow kernel squashfs", &["yes", "no"]),
     ("allow setuid", &["yes", "no"]),
+    ("allow setuid-mount squashfs", &["yes", "no", "iflimited"]),
     ("allow user ns", &["yes", "no"]),
     ("always use nv", &["yes", "no"]),
     ("limit container groups", &[]),
@@ -28,6 +30,7 @@ const DIRECTIVES: [(&str, &[&str]); 16] = [
     ("mount home", &["yes", "no"]),
     ("mount sys", &["yes", "no"]),
     ("mount tmp", &["yes", "no"]),
+    ("sif fuse", &["yes", "no"]),
     ("use nvidia-container-cli", &["yes", "no"]),
     ("user bind control", &["yes", "no"]),
 ];

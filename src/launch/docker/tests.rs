@@ -143,6 +143,12 @@ fn engines_of_other_machines_are_told() {
         told.warnings.join(" ")
     };
     assert!(told("ssh://anna@server").contains("another machine"));
-    assert!(told("unix:///home/anna/.docker/desktop/docker.sock").contains("virtual machine"));
+    for socket in [
+        "/home/anna/.docker/desktop/docker.sock",
+        "/Users/anna/.orbstack/run/docker.sock",
+        "/Users/anna/.config/colima/default/docker.sock",
+    ] {
+        assert!(told(&format!("unix://{socket}")).contains("virtual machine"), "{socket}");
+    }
     assert!(told("unix:///run/user/1000/docker.sock").is_empty());
 }

@@ -110,6 +110,10 @@ mod tests {
         let found = settings(&host, Path::new("/usr/bin/apptainer")).unwrap();
         assert_eq!(found.config, Path::new("/etc/apptainer/apptainer.conf"));
         assert_eq!(found.values["mount tmp"], "no");
+        let own = format!("/data/apptainer/{}/etc/apptainer/apptainer.conf", std::env::consts::ARCH);
+        let unprivileged = host.file("/data/apptainer/bin/apptainer", "#!/bin/bash\n").file(&own, "mount tmp = yes\n");
+        let found = settings(&unprivileged, Path::new("/data/apptainer/bin/apptainer")).unwrap();
+        assert_eq!(found.config, Path::new(&own), "and not that of the package that is there as well");
         let none = RecordedHost::new().file("/usr/bin/apptainer", "");
         assert!(settings(&none, Path::new("/usr/bin/apptainer")).unwrap_err().contains("apptainer.conf"));
     }

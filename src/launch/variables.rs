@@ -205,8 +205,8 @@ fn survives_go(value: &OsStr) -> bool {
 /// Whether the engine hands a variable on to the container.
 #[cfg(unix)]
 pub(super) fn is_handed_over(process_env: &BTreeMap<OsString, Option<OsString>>, name: &str) -> bool {
-    let set = |prefix: &&str| process_env.get(OsStr::new(&format!("{prefix}{name}"))).is_some_and(Option::is_some);
-    CONTAINER_PREFIXES.iter().any(|prefix| set(&prefix))
+    let set = |prefix: &str| process_env.get(OsStr::new(&format!("{prefix}{name}"))).is_some_and(Option::is_some);
+    CONTAINER_PREFIXES.iter().any(|prefix| set(prefix))
 }
 
 /// Variables of the calling shell that would reach the engine or the container.

@@ -95,8 +95,18 @@ impl Candidate<'_> {
     }
 }
 
-/// The machines that are looked at: those named after BrainVISA, or else the only one when it is for Linux.
+/// The machines whose settings are looked at. Other processors have other graphics controllers.
 fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
+    let mut found = of_any_processor(facts)?;
+    found.retain(|candidate| !is_for_arm(candidate.machine));
+    if found.is_empty() {
+        return Err(Outcome::Skipped("the virtual machine is for ARM processors, whose settings are others".to_owned()));
+    }
+    described(found)
+}
+
+/// The machines named after BrainVISA, or else the only one when it is for Linux.
+fn of_any_processor(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
     let virtualbox = virtualbox(facts)?;
     let Some(manage) = virtualbox.manage.as_deref() else {
         return Err(Outcome::Skipped(
@@ -119,11 +129,11 @@ fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
     if found.is_empty() {
         return Err(Outcome::Skipped("no virtual machine is named after BrainVISA or casa-distro".to_owned()));
     }
-    // Other processors have other graphics controllers.
-    found.retain(|candidate| !is_for_arm(candidate.machine));
-    if found.is_empty() {
-        return Err(Outcome::Skipped("the virtual machine is for ARM processors, whose settings are others".to_owned()));
-    }
+    Ok(found)
+}
+
+/// Those that VBoxManage told about, or why it told about none.
+fn described(found: Vec<Candidate<'_>>) -> Result<Vec<Candidate<'_>>, Outcome> {
     match found.iter().find_map(|candidate| candidate.machine.error.as_ref()) {
         Some(reason) if found.iter().all(|candidate| candidate.machine.error.is_some()) => Err(Outcome::Unknown(reason.clone())),
         _ => Ok(found.into_iter().filter(|candidate| candidate.machine.error.is_none()).collect()),

@@ -129,10 +129,11 @@ impl Dialect for Apptainer {
     }
 
     /// The engine hands arguments and variables over as JSON, which spoils bytes that are not UTF-8 (Apptainer 1.4.5): those go into
-    /// the script.
+    /// the script, and so does what the engine was not given.
     #[cfg(unix)]
     fn scripts(&self, plan: &Plan) -> Vec<(&'static str, Vec<u8>)> {
-        let odd = plan.env.iter().filter(|(_, value)| value.to_str().is_none());
+        let is_odd = |name: &str, value: &OsString| value.to_str().is_none() || !variables::is_handed_over(&plan.process_env, name);
+        let odd = plan.env.iter().filter(|(name, value)| is_odd(name, value));
         // Where nothing can be mounted, the cookie is found from the place of the script.
         let cookie: &[u8] = if plan.unbound.is_some() && plan.authority.is_some() { OWN_COOKIE } else { b"" };
         let prompt = if plan.command.is_empty() { OWN_PROMPT } else { b"" };

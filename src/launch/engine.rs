@@ -42,6 +42,12 @@ impl Chosen {
         self.kind == EngineKind::Apptainer || self.version.is_none_or(|version| version >= (3, 6, 0))
     }
 
+    /// Whether it quotes the value of a variable for that shell as Go does, which doubles a backslash, so that a dollar cannot be kept
+    /// from it (Singularity 3.6.0 to 3.8.0).
+    pub(super) fn quotes_as_go(&self) -> bool {
+        self.kind == EngineKind::Singularity && self.version.is_some_and(|version| ((3, 6, 0)..(3, 8, 1)).contains(&version))
+    }
+
     /// Whether its `--nv` binds the manifests of EGL and Vulkan (Apptainer since 1.4.0, SingularityCE never).
     pub(super) fn binds_manifests(&self) -> Option<bool> {
         match self.kind {

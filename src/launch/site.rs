@@ -78,7 +78,8 @@ const fn name(engine: &Chosen) -> &'static str {
     }
 }
 
-/// Where the configuration may be: beside the prefix of the program as it was called and as it is really.
+/// Where the configuration may be: beside the prefix of the program as it was called and as it is really, or below it, in the directory
+/// of the processor, where Apptainer's own installer puts everything but a script that starts the program there.
 fn directories(host: &dyn Host, engine: &Chosen) -> Vec<PathBuf> {
     let real = host.canonicalize(&engine.path).ok();
     let prefixes = [Some(engine.path.as_path()), real.as_deref()];
@@ -86,9 +87,9 @@ fn directories(host: &dyn Host, engine: &Chosen) -> Vec<PathBuf> {
     let of_prefix = |prefix: &Path| {
         // Programs of the distribution have their configuration below /etc.
         let etc = if prefix == Path::new("/usr") || prefix == Path::new("/") { "/etc".into() } else { prefix.join("etc") };
-        etc.join(name(engine))
+        [etc, prefix.join(std::env::consts::ARCH).join("etc")].map(|etc| etc.join(name(engine)))
     };
-    prefixes.map(of_prefix).collect()
+    prefixes.flat_map(of_prefix).collect()
 }
 
 #[cfg(test)]
@@ -120,5 +121,12 @@ mod tests {
         let site = Site::read(&host, &engine("/usr/local/bin/apptainer"));
         assert!(!site.binds);
         assert_eq!(site.nv_list(&host), Some(vec!["libGL.so".to_owned(), "/usr/share/nvidia/nvoptix.bin".to_owned()]));
+        let unprivileged = format!("/data/apptainer/{}/etc/apptainer/apptainer.conf", std::env::consts::ARCH);
+        let host = RecordedHost::new()
+            .file("/data/apptainer/bin/apptainer", "#!/bin/bash\n")
+            .file(&unprivileged, "mount tmp = no\n")
+            .file("/etc/apptainer/apptainer.conf", "user bind control = no\n");
+        let site = Site::read(&host, &engine("/data/apptainer/bin/apptainer"));
+        assert!(site.binds && !site.tmp, "that of another installation does not count");
     }
 }

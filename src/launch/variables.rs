@@ -168,7 +168,12 @@ pub(super) fn of_process(
             .iter()
             .any(|prefix| ["NO_EVAL", "COMPAT"].iter().any(|name| host.env_text(&format!("{prefix}{name}")).is_some()));
     for (name, value) in variables {
-        let value = if engine.evaluates_variables() && !forbidden { escaped(value) } else { value.clone() };
+        // What the engine would spoil is set by the script that starts the command.
+        if engine.quotes_as_go() && !survives_go(value) {
+            continue;
+        }
+        let evaluated = engine.evaluates_variables() && !engine.quotes_as_go() && !forbidden;
+        let value = if evaluated { escaped(value) } else { value.clone() };
         process.insert(format!("{}ENV_{name}", engine.prefix()).into(), Some(value));
     }
     process
@@ -188,6 +193,20 @@ fn escaped(value: &OsStr) -> OsString {
     return std::os::unix::ffi::OsStringExt::from_vec(bytes);
     #[cfg(not(unix))]
     return String::from_utf8_lossy(&bytes).into_owned().into();
+}
+
+/// Whether a value is the same when Go has quoted it and a shell has read it again. Go writes signs that cannot be printed in a way that
+/// a shell does not know; of those beyond ASCII only letters and digits are trusted.
+fn survives_go(value: &OsStr) -> bool {
+    let same = |c: char| !matches!(c, '$' | '`') && (c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric());
+    value.to_str().is_some_and(|text| text.chars().all(same))
+}
+
+/// Whether the engine hands a variable on to the container.
+#[cfg(unix)]
+pub(super) fn is_handed_over(process_env: &BTreeMap<OsString, Option<OsString>>, name: &str) -> bool {
+    let set = |prefix: &str| process_env.get(OsStr::new(&format!("{prefix}{name}"))).is_some_and(Option::is_some);
+    CONTAINER_PREFIXES.iter().any(|prefix| set(prefix))
 }
 
 /// Variables of the calling shell that would reach the engine or the container.
@@ -296,6 +315,25 @@ mod tests {
         };
         assert_eq!(of(&[])[OsStr::new("APPTAINERENV_V")], Some("a\\$b\\`c\\`\\\\\"'\n".into()));
         assert_eq!(of(&["--no-eval"])[OsStr::new("APPTAINERENV_V")], Some("a$b`c`\\\"'\n".into()));
+    }
+
+    #[test]
+    fn what_an_old_singularity_would_spoil_is_left_to_the_script() {
+        let variables = [("PLAIN", "a\\b \"c\""), ("DOLLAR", "5 $"), ("LINES", "a\nb"), ("TICK", "`id`")];
+        let variables: BTreeMap<_, _> = variables.map(|(name, value)| (name.to_owned(), OsString::from(value))).into();
+        let of = |version| {
+            let engine = Chosen { path: "/s".into(), kind: EngineKind::Singularity, version: Some(version) };
+            of_process(&RecordedHost::new(), &engine, &[], &variables, &mut Vec::new())
+        };
+        for version in [(3, 6, 0), (3, 7, 4), (3, 8, 0)] {
+            let process = of(version);
+            assert_eq!(process.len(), 1, "{process:?}");
+            assert_eq!(process[OsStr::new("SINGULARITYENV_PLAIN")], Some("a\\b \"c\"".into()), "Go doubles the backslash");
+        }
+        for version in [(3, 8, 1), (3, 8, 7), (4, 3, 0)] {
+            assert_eq!(of(version).len(), variables.len());
+            assert_eq!(of(version)[OsStr::new("SINGULARITYENV_DOLLAR")], Some("5 \\$".into()));
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::flag_table::{self, Engines, Flag};
 use super::layers::{HIDDEN, Layer, Layers, layers, outcome};
 use crate::check::{Category, Check, Outcome};
-use crate::engine::major_minor;
-use crate::facts::{Engine, EngineKind, Facts, ImageKind, ProbeId, Session};
+use crate::engine::{major_minor, sif_engine};
+use crate::facts::{Engine, EngineKind, Facts, ImageKind, ProbeId, Session, Setuid};
 use crate::finding::{Change, Finding, FindingKind, Safety, Severity};
 use crate::storage::unpacks;
 
@@ -98,16 +98,21 @@ fn run(facts: &Facts) -> Outcome {
     let texts: Vec<_> = elements.iter().map(|element| (element.text, element.key == GUI_OPTIONS)).collect();
     let troubles = read(&texts, engine.map(|engine| engine.kind));
     let known = engine.and_then(by_name_and_version);
+    let program = engine.map_or(EngineKind::Apptainer, |engine| engine.kind).program();
     let read_only = is_read_only(facts);
     let troubles = troubles.into_iter().filter(|(_, trouble)| *trouble != Trouble::Writable || read_only);
-    let findings = troubles.filter_map(|(index, trouble)| Some(finding(elements.get(index)?, &trouble, known.as_deref())));
+    let findings = troubles.filter_map(|(index, trouble)| Some(finding(elements.get(index)?, &trouble, known.as_deref(), program)));
     outcome(findings.collect())
 }
 
 /// Whether the image is known to be a file that no engine can write to, and is used as such: without squashfuse an engine unpacks
-/// it into a directory, which it can write to.
+/// it into a directory, which it can write to, and so does Singularity without its setuid starter when it is asked for a writable one.
 fn is_read_only(facts: &Facts) -> bool {
-    if unpacks(facts) || facts.session.as_ref().is_some_and(asks_to_unpack) {
+    let unpacks_for_it = |engine: &Engine| engine.kind == EngineKind::Singularity && engine.setuid != Some(Setuid::Works);
+    if unpacks(facts)
+        || sif_engine(facts).is_ok_and(|(_, engine)| unpacks_for_it(engine))
+        || facts.session.as_ref().is_some_and(asks_to_unpack)
+    {
         return false;
     }
     let Some(image) = &facts.image else { return false };
@@ -271,8 +276,8 @@ fn is_go_true(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")
 }
 
-/// `engine` is one of which every option is known.
-fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>) -> Finding {
+/// `engine` is one of which every option is known, `program` what the engine is called.
+fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>, program: &str) -> Finding {
     let Element { layer, key, pointer, text } = element;
     let found = UNKNOWN_FLAG.found().evidence(format!("{}: \"{key}\" contains \"{text}\"", layer.place(pointer)));
     let remove = || [layer.edit(pointer, Change::Remove, &UNKNOWN_FLAG)];
@@ -308,7 +313,10 @@ fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>) -> Fi
         Trouble::BeforeRun => found
             .title(format!("{text} must stand before \"run\", where the configuration cannot put it"))
             .fix(format!("Remove \"{text}\", which ends every start"), Safety::Confirm, remove())
-            .advise("Use the engine's variables instead, such as APPTAINER_MESSAGELEVEL, or start bv with -v."),
+            .advise(format!(
+                "Use the engine's variables instead, such as {}_MESSAGELEVEL, or start bv with -v.",
+                program.to_uppercase()
+            )),
         Trouble::NotABoolean => found
             .title(format!("{text}: this option takes no value"))
             .evidence("the engine takes true or false after \"=\" here; docker takes other values for options of the same name")
@@ -333,14 +341,15 @@ fn finding(element: &Element<'_>, trouble: &Trouble, engine: Option<&str>) -> Fi
             )
         }
         Trouble::Unknown(None) => match engine {
-            Some(engine) => found
-                .title(format!("{text} ends every start: {engine} has no such option"))
-                .advise_command("Correct or remove the option. The engine lists those that it has:", "apptainer run --help"),
+            Some(engine) => found.title(format!("{text} ends every start: {engine} has no such option")).advise_command(
+                "Correct or remove the option. The engine lists those that it has:",
+                format!("{program} run --help"),
+            ),
             None => found
                 .severity(Severity::Info)
                 .title(format!("casa-doctor does not know the option {text}"))
                 .evidence("it is in no version of Apptainer 1.0 to 1.5 or Singularity 3.5 to 4.5 that casa-doctor knows")
-                .advise_command("Look whether your engine has it, and remove it otherwise:", "apptainer run --help"),
+                .advise_command("Look whether your engine has it, and remove it otherwise:", format!("{program} run --help")),
         },
         Trouble::Stray => found
             .title(format!("\"{text}\" is no option, and the engine takes it for the image"))
@@ -507,6 +516,16 @@ mod tests {
         assert_eq!(CHECK.judge(&facts), Outcome::Pass, "there is no squashfuse");
         facts.engines.as_mut().unwrap().helpers = vec!["squashfuse".into()];
         assert_eq!(findings(&CHECK, &facts).len(), 1);
+        let with = |setuid| {
+            let mut facts = facts.clone();
+            let engines = facts.engines.as_mut().unwrap();
+            (engines.found[0].kind, engines.found[0].version) = (EngineKind::Singularity, Some("4.3.0".to_owned()));
+            (engines.found[0].setuid, engines.dev_fuse) = (Some(setuid), Some(true));
+            engines.helpers.push("fusermount3".into());
+            CHECK.judge(&facts)
+        };
+        assert!(matches!(with(Setuid::Works), Outcome::Findings(_)));
+        assert_eq!(with(Setuid::Absent), Outcome::Pass, "it unpacks the image for --writable");
     }
 
     #[test]
@@ -519,6 +538,10 @@ mod tests {
         assert_eq!(severities("1.4.5", json!(["--NV"])), [Severity::Error]);
         assert_eq!(severities("1.4.5", json!(["--nv "])), [Severity::Error]);
         assert_eq!(severities("1.9.0", json!(["--something-else"])), [Severity::Info]);
+        let mut singularity = facts(&json!({"container_options": ["--something-else"]}));
+        singularity.engines = only(EngineKind::Singularity, Some("4.3.0"));
+        let command = findings(&CHECK, &singularity)[0].advice[0].command.clone();
+        assert_eq!(command.as_deref(), Some("singularity run --help"), "there is no apptainer");
     }
 
     #[test]

@@ -122,7 +122,8 @@ fn owner(socket: &str) -> Owner {
     match socket {
         _ if !socket.starts_with('/') => Owner::Network,
         _ if socket.contains("/.docker/desktop/") || socket.contains("/.docker/run/") => Owner::Desktop,
-        _ if socket.contains("/.colima/") => Owner::Colima,
+        _ if socket.contains("/.colima/") || socket.contains("/.config/colima/") => Owner::Colima,
+        _ if socket.contains("/.lima/") => Owner::Program("the virtual machine of Lima"),
         _ if socket.contains("/.orbstack/") => Owner::Program("OrbStack"),
         _ if socket.contains("/.rd/") => Owner::Program("Rancher Desktop"),
         _ if socket.ends_with("/podman/podman.sock") => Owner::Podman,
@@ -198,6 +199,9 @@ mod tests {
             ("/home/anna/.docker/desktop/docker.sock", Some("systemctl --user start docker-desktop")),
             ("/run/user/1000/podman/podman.sock", Some("systemctl --user start podman.socket")),
             ("build:2375", Some("docker context ls")),
+            ("/Users/anna/.colima/default/docker.sock", Some("colima start")),
+            ("/Users/anna/.config/colima/default/docker.sock", Some("colima start")),
+            ("/Users/anna/.lima/docker/sock/docker.sock", None),
         ] {
             let daemon = Some(Daemon::Down { socket: socket.to_owned(), reason: "there is no such socket".to_owned() });
             let found = findings(&CHECK, &facts_for("docker", healthy(vec![docker(daemon)])));

@@ -112,7 +112,8 @@ fn advised(finding: Finding, facts: &Facts) -> Finding {
                 Some(("fedora", _)) => finding.advise_command("Install it:", "sudo dnf install apptainer"),
                 Some(("rhel" | "centos" | "ol", Some(..=7))) => finding.advise(
                     "The packages for version 7 of this system are no longer maintained. Apptainer's project has an installer that \
-                     needs neither packages nor the rights of root (install-unprivileged.sh, https://apptainer.org).",
+                     needs neither packages nor the rights of root (install-unprivileged.sh -d el7, https://apptainer.org); without -d el7 it \
+                     installs programs for a newer system.",
                 ),
                 // RHEL itself does not have the package that adds EPEL.
                 Some(("rhel", Some(major))) => finding.advise_command(

@@ -17,6 +17,8 @@ use crate::facts::{Engine, EngineKind, Engines, Facts, Setuid};
 use crate::finding::Severity;
 use crate::image::{environment, setting};
 
+pub(crate) use fuse::unpacks;
+
 /// The checks of this family, sorted by id.
 pub(crate) static CHECKS: &[&Check] = &[
     &docker::CHECK,
@@ -50,7 +52,7 @@ fn engines(facts: &Facts) -> Result<&Engines, Outcome> {
 }
 
 /// The engine that starts SIF images here, Apptainer before Singularity, or why there is no use in asking about it.
-fn sif_engine(facts: &Facts) -> Result<(&Engines, &Engine), Outcome> {
+pub(crate) fn sif_engine(facts: &Facts) -> Result<(&Engines, &Engine), Outcome> {
     let engines = engines(facts)?;
     if wanted(facts).is_some_and(|wanted| !wanted.contains(&EngineKind::Apptainer)) {
         return Err(Outcome::Skipped("the environment is not for Apptainer or Singularity".to_owned()));

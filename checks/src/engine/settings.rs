@@ -145,7 +145,7 @@ fn effects(facts: &Facts, engine: &Engine, settings: &EngineSettings) -> Vec<Eff
 }
 
 /// Whether a list has something in it; the engines write NULL for none.
-fn is_set(list: &str) -> bool {
+pub(super) fn is_set(list: &str) -> bool {
     !list.trim().is_empty() && !list.trim().eq_ignore_ascii_case("null")
 }
 

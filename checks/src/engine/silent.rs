@@ -55,7 +55,7 @@ fn of(facts: &Facts, engine: &Engine, severity: Severity) -> Finding {
     match engine.kind {
         EngineKind::Apptainer | EngineKind::Singularity if is_mac => finding
             .advise("Restart the Mac, and try again: the virtual machine in which Singularity Desktop works may have become stuck.")
-            .advise("Singularity Desktop is no longer developed, and needs macOS 10.15 or later. Run Apptainer in a virtual machine of Lima, or use the virtual machine of BrainVISA with VirtualBox."),
+            .advise("Singularity Desktop is no longer developed, and was seen to do nothing on macOS before 10.15. Run Apptainer in a virtual machine of Lima, or use the virtual machine of BrainVISA with VirtualBox."),
         _ => finding
             .advise_command("See whether it is only slow.", format!("time {name} --version"))
             .advise(format!("If {} lies on a disk of the network, see whether that answers.", engine.path.display())),

@@ -97,9 +97,10 @@ fn allowed(facts: &Facts) -> Outcome {
             "If this shell runs in a container or in the job of a cluster, that is what forbids it: ask its administrator.",
         );
     }
-    Outcome::Findings(vec![
-        finding.advise("Or let an administrator install the package apptainer-suid, which does without user namespaces."),
-    ])
+    Outcome::Findings(vec![finding.advise(match engine.setuid {
+        Some(Setuid::Lost { .. }) => "Or give its setuid starter its power back (see engine-suid-lost), which does without them.",
+        _ => "Or let an administrator install the package apptainer-suid, which does without user namespaces.",
+    })])
 }
 
 #[cfg(test)]
@@ -107,7 +108,7 @@ mod tests {
     use super::super::tests::{engine, facts_alone, facts_for, healthy};
     use super::*;
     use crate::facts::{Engines, Session};
-    use crate::image::tests::{findings, ids};
+    use crate::image::tests::findings;
 
     fn blocked(setuid: Option<Setuid>) -> Engines {
         Engines {
@@ -140,7 +141,9 @@ mod tests {
     fn a_setuid_starter_needs_none_and_a_lost_one_does() {
         assert_eq!(CHECK.judge(&facts_for("singularity", blocked(Some(Setuid::Works)))), Outcome::Pass);
         let lost = Some(Setuid::Lost { reason: "x".to_owned() });
-        assert_eq!(ids(&CHECK, &facts_for("singularity", blocked(lost))), ["engine-userns-blocked"]);
+        let found = findings(&CHECK, &facts_for("singularity", blocked(lost)));
+        assert_eq!((found.len(), found[0].kind.id), (1, "engine-userns-blocked"));
+        assert!(!format!("{:?}", found[0].advice).contains("apptainer-suid"), "it is installed: {:?}", found[0].advice);
         assert!(matches!(CHECK.judge(&facts_for("singularity", blocked(None))), Outcome::Unknown(_)));
     }
 

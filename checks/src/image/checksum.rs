@@ -51,7 +51,10 @@ fn run(facts: &Facts) -> Outcome {
             .found()
             .evidence(format!("{}: \"md5\" is {wanted}", metadata.path.display()))
             .evidence(format!("{}: the md5 of its bytes is {found}", path.display()))
-            .advise_command("Get the image again:", "casa_distro pull_image"),
+            .advise(
+                "Download or copy the image again, from where it came. \"casa_distro pull_image\" does not: it fetches no image but a \
+                 newer one.",
+            ),
     ])
 }
 
@@ -74,6 +77,13 @@ mod tests {
             metadata: metadata.map(|md5| ImageMetadata { md5: Some(md5.into()), ..ImageMetadata::default() }),
             ..Image::default()
         }
+    }
+
+    #[test]
+    fn casa_distro_is_not_said_to_fetch_an_image_that_is_there() {
+        let facts = Facts { image: Some(image(Some("abc"), Some("abd"))), ..facts_with(json!({"image": "x.sif"})) };
+        let Outcome::Findings(found) = CHECK.judge(&facts) else { panic!("it is another checksum") };
+        assert!(found[0].advice.iter().all(|advice| advice.command.is_none()), "{:?}", found[0].advice);
     }
 
     #[test]

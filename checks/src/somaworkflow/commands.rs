@@ -41,7 +41,7 @@ static BARE_PYTHON: FindingKind = FindingKind {
     code: "CD1202",
     severity: Severity::Warning,
     title: "soma-workflow is started with the machine's own Python, and the jobs run in the container",
-    why: "PYTHON_COMMAND is what soma-workflow runs on the other machine to start its own server there; where it is not set, it is python3. A bare python is the machine's own, which knows soma-workflow only if somebody installed it outside of the container; the run scripts of an environment leave python out on purpose.",
+    why: "PYTHON_COMMAND is what soma-workflow runs on the other machine to start its own server there; where it is not set, it has the name of the Python from which soma-workflow is started here, mostly python3. A bare python is the machine's own, which knows soma-workflow only if somebody installed it outside of the container; the run scripts of an environment leave python out on purpose.",
     cure: "Let PYTHON_COMMAND start the container's Python: PYTHON_COMMAND = /path/to/environment/bin/bv python. Or install soma-workflow for the machine's own Python.",
     example: "Cannot find soma-workflow on cluster. Please verify if your PYTHONPATH includes the soma-workflow.",
     since: "0.1.0",

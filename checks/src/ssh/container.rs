@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::check::{Category, Check, Outcome};
 use crate::config::layers::{shell_word, step};
+use crate::engine::major_minor;
 use crate::facts::{AgentState, EngineKind, Environment, Facts, ProbeId};
 use crate::finding::{Change, Edit, Finding, FindingKind, Safety, Severity};
 use crate::image::{environment, setting};
@@ -32,7 +33,7 @@ static MOUNTED: FindingKind = FindingKind {
     code: "CD0410",
     severity: Severity::Error,
     title: "A directory is mounted at .ssh in the container's home directory",
-    why: "The container's home directory is a mount itself, and Singularity 3 refuses a mount inside of it, so that nothing starts. Apptainer accepts it; every program in the container can then read the private keys. casa_distro hands the ssh agent on to the container, so that the directory is not needed there.",
+    why: "The container's home directory is a mount itself, and Singularity before 3.5 refuses a mount inside of it, so that nothing starts. Later versions and Apptainer accept it; every program in the container can then read the private keys. casa_distro hands the ssh agent on to the container, so that the directory is not needed there.",
     cure: "Remove the mount and use an ssh agent. Only known_hosts is worth copying.",
     example: "\"mounts\": { \"/casa/home/.ssh\": \"/home/anna/.ssh\" }",
     since: "0.1.0",
@@ -94,14 +95,23 @@ fn by_mount(facts: &Facts, environment: &Environment, container: &str, host: &st
     )
 }
 
-/// An error where Singularity is the engine. Apptainer 1.4 was seen to make such a mount.
+/// Singularity has made directories for mounts inside of mounts since this version ("Fix nested binds with session overrided path").
+/// Apptainer 1.4 was seen to make such a mount.
+const NESTED_MOUNTS: (u32, u32) = (3, 5);
+
+/// An error where the engine refuses it.
 fn severity(facts: &Facts, finding: Finding) -> Finding {
     let engines = facts.engines.as_ref().map(|engines| engines.found.as_slice()).unwrap_or_default();
     let engine = engines.iter().find(|engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity));
+    let version = engine.and_then(|engine| engine.version.as_deref()).and_then(major_minor);
     match engine {
-        Some(engine) if engine.kind == EngineKind::Singularity => {
-            finding.evidence(format!("{} is the engine", engine.path.display()))
+        Some(engine) if engine.kind == EngineKind::Singularity && version.is_some_and(|version| version < NESTED_MOUNTS) => {
+            let version = engine.version_text.as_deref().unwrap_or("an old version");
+            finding.evidence(format!("{}, the engine, is {version}", engine.path.display()))
         }
+        Some(engine) if engine.kind == EngineKind::Singularity && version.is_none() => finding
+            .severity(Severity::Warning)
+            .evidence(format!("whether {} accepts the mount depends on its version, which is not known", engine.path.display())),
         Some(engine) => finding.severity(Severity::Warning).evidence(format!(
             "{} accepts the mount, and shows the private keys to every program in the container",
             engine.path.display()
@@ -178,9 +188,10 @@ mod tests {
         facts
     }
 
-    fn with_engine(mut facts: Facts, kind: EngineKind) -> Facts {
+    fn with_engine(mut facts: Facts, kind: EngineKind, version: Option<&str>) -> Facts {
         let path = format!("/usr/bin/{}", kind.program()).into();
-        let engine = Engine { kind, path, version_text: None, version: None, version_error: None, setuid: None, daemon: None };
+        let version = version.map(str::to_owned);
+        let engine = Engine { kind, path, version_text: None, version, version_error: None, setuid: None, daemon: None };
         facts.engines = Some(Engines { found: vec![engine], ..Engines::default() });
         facts
     }
@@ -188,8 +199,14 @@ mod tests {
     #[test]
     fn a_mount_at_the_directory_and_its_engine() {
         let facts = mounted("/casa/home/.ssh/", Some("$HOME/.ssh"), "environment");
-        for (kind, severity) in [(EngineKind::Singularity, Severity::Error), (EngineKind::Apptainer, Severity::Warning)] {
-            let found = findings(&MOUNT, &with_engine(facts.clone(), kind));
+        for (kind, version, severity) in [
+            (EngineKind::Singularity, Some("3.4.2"), Severity::Error),
+            (EngineKind::Singularity, Some("3.5.0"), Severity::Warning),
+            (EngineKind::Singularity, Some("4.3.0"), Severity::Warning),
+            (EngineKind::Singularity, None, Severity::Warning),
+            (EngineKind::Apptainer, None, Severity::Warning),
+        ] {
+            let found = findings(&MOUNT, &with_engine(facts.clone(), kind, version));
             assert_eq!((found.len(), found[0].kind.id, found[0].severity), (1, "ssh-dir-mounted", severity));
             assert_eq!(found[0].edits[0].key, "/mounts/~1casa~1home~1.ssh~1");
         }

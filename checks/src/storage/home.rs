@@ -111,7 +111,7 @@ fn closed_to_root(facts: &Facts, environment: &Environment, storage: &Storage, h
                 .title("Docker cannot reach the container's home directory on a FUSE mount")
                 .evidence(on_it)
                 .evidence("it was mounted without allow_other and allow_root")
-                .advise("Mount it with the option allow_root, or keep the directory on a disk of this machine."),
+                .advise("Mount it with the option allow_root, for which /etc/fuse.conf must have the line user_allow_other, or keep the directory on a disk of this machine."),
         ),
         RootAccess::MayBeSquashed => {
             let closed: Vec<_> =

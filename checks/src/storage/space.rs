@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::place;
 use crate::check::{Category, Check, Outcome};
 use crate::config::layers::shell_word;
+use crate::engine::{self, sif_engine};
 use crate::facts::{DiskPlace, DiskRole, EngineKind, Facts, ImageKind, ProbeId, Space, Storage};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::image::{environment, setting};
@@ -24,8 +25,8 @@ static FULL: FindingKind = FindingKind {
     code: "CD1301",
     severity: Severity::Error,
     title: "A disk that is needed is full",
-    why: "Every launch writes: private files for the X server and the engine into the directory for temporary files, settings into the home directories. On a full disk that fails, often with a message about something else. Less than 10 MiB, or no room for more files, counts as full. An engine without squashfuse also unpacks the whole image for every start, and Docker unpacks it once; less than 1 GiB is not enough for that.",
-    cure: "Make room on the disk, or let TMPDIR or APPTAINER_TMPDIR name a directory on another one.",
+    why: "Every launch writes: private files for the X server and the engine into the directory for temporary files, settings into the home directories. On a full disk that fails, often with a message about something else. Less than 10 MiB, or no room for more files, counts as full. An engine without squashfuse, or an old one, also unpacks the whole image for every start, and Docker unpacks it once; less than 1 GiB is not enough for that.",
+    cure: "Make room on the disk, or let TMPDIR or APPTAINER_TMPDIR (SINGULARITY_TMPDIR for Singularity) name a directory on another one.",
     example: "write /tmp/rootfs-2718/archive-31: no space left on device",
     since: "0.1.0",
 };
@@ -53,16 +54,30 @@ fn space(facts: &Facts) -> Outcome {
     let unpacks = unpacks(facts);
     // Places on one filesystem are full together.
     let mut disks: BTreeMap<PathBuf, Vec<(&DiskPlace, Lack)>> = BTreeMap::new();
-    for place in &storage.places {
+    for place in storage.places.iter().filter(|place| is_used(facts, place)) {
         if let Some(lack) = lack(facts, storage, place, unpacks) {
             let disk = place.mount_point.clone().unwrap_or_else(|| place.path.clone());
             disks.entry(disk).or_default().push((place, lack));
         }
     }
-    Outcome::of(disks.iter().map(|(disk, lacks)| finding(disk, lacks)).collect())
+    Outcome::of(disks.iter().map(|(disk, lacks)| finding(facts, disk, lacks)).collect())
 }
 
-fn finding(disk: &std::path::Path, lacks: &[(&DiskPlace, Lack)]) -> Finding {
+/// Singularity does not look at Apptainer's variable; Apptainer knows both.
+fn is_used(facts: &Facts, place: &DiskPlace) -> bool {
+    let is_named_for_apptainer = place.variable.as_deref().is_some_and(|name| name.starts_with("APPTAINER_"));
+    !(is_named_for_apptainer && prefix(facts) == "SINGULARITY")
+}
+
+/// With what the names of the engine's variables begin.
+fn prefix(facts: &Facts) -> &'static str {
+    match sif_engine(facts) {
+        Ok((_, engine)) if engine.kind == EngineKind::Singularity => "SINGULARITY",
+        _ => "APPTAINER",
+    }
+}
+
+fn finding(facts: &Facts, disk: &std::path::Path, lacks: &[(&DiskPlace, Lack)]) -> Finding {
     let severity = lacks.iter().map(|(_, lack)| lack.severity).max().unwrap_or(FULL.severity);
     let mut finding = FULL.found().severity(severity);
     if severity < Severity::Error {
@@ -88,7 +103,8 @@ fn finding(disk: &std::path::Path, lacks: &[(&DiskPlace, Lack)]) -> Finding {
         finding = finding.advise_command("Let temporary files go to a disk with room:", "export TMPDIR=/path/to/a/disk/with/room");
     }
     if is(DiskRole::EngineTemporary) {
-        finding = finding.advise_command("Unpack images on a disk with room:", "export APPTAINER_TMPDIR=/path/to/a/disk/with/room");
+        let command = format!("export {}_TMPDIR=/path/to/a/disk/with/room", prefix(facts));
+        finding = finding.advise_command("Unpack images on a disk with room:", command);
     }
     if is(DiskRole::Docker) {
         finding = finding
@@ -106,7 +122,7 @@ fn lack(facts: &Facts, storage: &Storage, disk: &DiskPlace, unpacks: bool) -> Op
     }
     let holds_images = match disk.role {
         DiskRole::EngineTemporary => unpacks,
-        DiskRole::Temporary => unpacks && place(storage, DiskRole::EngineTemporary).is_none(),
+        DiskRole::Temporary => unpacks && !place(storage, DiskRole::EngineTemporary).is_some_and(|place| is_used(facts, place)),
         DiskRole::Docker if uses_docker(facts) => true,
         DiskRole::Docker => return None,
         DiskRole::Environment | DiskRole::Home | DiskRole::ContainerHome => false,
@@ -128,7 +144,7 @@ fn lack(facts: &Facts, storage: &Storage, disk: &DiskPlace, unpacks: bool) -> Op
     } else if disk.role == DiskRole::Docker {
         "; an image needs more"
     } else {
-        "; the engine unpacks the image there for every start, as squashfuse is missing"
+        "; the engine unpacks the image there for every start (see engine-fuse)"
     };
     let bytes = space.free_bytes < LAUNCH || !is_full(space);
     Some(Lack { severity, evidence: format!("{}: {}{why}", described(disk), room(space)), bytes })
@@ -174,8 +190,7 @@ fn described(place: &DiskPlace) -> String {
     format!("{} ({variable}{role})", place.path.display())
 }
 
-/// Whether the engine unpacks the image for every start: Apptainer and Singularity do where they can mount it neither by
-/// themselves nor with squashfuse.
+/// Whether the engine unpacks the image for every start: Apptainer and Singularity do where they cannot mount it.
 pub(crate) fn unpacks(facts: &Facts) -> bool {
     let Some(environment) = environment(facts) else { return false };
     if matches!(setting(environment, "container_type"), Some("docker" | "podman" | "vbox")) {
@@ -184,12 +199,8 @@ pub(crate) fn unpacks(facts: &Facts) -> bool {
     if facts.image.as_ref().is_some_and(|image| image.kind == Some(ImageKind::Sandbox)) {
         return false;
     }
-    let Some(engines) = &facts.engines else { return false };
-    let engine = engines.found.iter().find(|engine| matches!(engine.kind, EngineKind::Apptainer | EngineKind::Singularity));
-    let mounts_by_itself = engine.is_some_and(|engine| engine.setuid == Some(crate::facts::Setuid::Works));
     let root = facts.session.as_ref().is_some_and(|session| session.uid == Some(0));
-    let squashfuse = engines.helpers.iter().any(|helper| helper.starts_with("squashfuse"));
-    engine.is_some() && !mounts_by_itself && !root && !squashfuse
+    !root && sif_engine(facts).is_ok_and(|(engines, engine)| engine::unpacks(engine, engines))
 }
 
 fn uses_docker(facts: &Facts) -> bool {
@@ -291,6 +302,27 @@ mod tests {
         let mut elsewhere = apptainer(&[], Setuid::Absent);
         elsewhere.storage.as_mut().unwrap().places.push(disk(DiskRole::EngineTemporary, "/big", IMAGE));
         assert_eq!(CHECK.judge(&elsewhere), Outcome::Pass);
+    }
+
+    #[test]
+    fn each_engine_has_its_own_variable_for_the_place_where_it_unpacks() {
+        for (kind, variable, command) in [
+            (EngineKind::Apptainer, "APPTAINER_TMPDIR", Some("export APPTAINER_TMPDIR")),
+            (EngineKind::Apptainer, "SINGULARITY_TMPDIR", Some("export APPTAINER_TMPDIR")),
+            (EngineKind::Singularity, "SINGULARITY_TMPDIR", Some("export SINGULARITY_TMPDIR")),
+            (EngineKind::Singularity, "APPTAINER_TMPDIR", None),
+        ] {
+            let mut small = disk(DiskRole::EngineTemporary, "/small", IMAGE - 1);
+            small.variable = Some(variable.to_owned());
+            let facts = with_engine(facts(vec![small]), "singularity", kind, &[], Setuid::Absent);
+            let outcome = CHECK.judge(&facts);
+            let Some(command) = command else {
+                assert_eq!(outcome, Outcome::Pass, "{kind:?} {variable}");
+                continue;
+            };
+            let found = findings(&CHECK, &facts);
+            assert!(found[0].advice.iter().any(|advice| advice.command.as_deref().is_some_and(|text| text.starts_with(command))));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Is 3D acceleration on where it is known to fail?
 
-use super::{Candidate, candidates, virtualbox};
+use super::{Candidate, described, is_for_arm, of_any_processor, virtualbox};
 use crate::check::{Category, Check, Outcome};
 use crate::facts::{Facts, ProbeId};
 use crate::finding::{Finding, FindingKind, Severity};
@@ -19,8 +19,8 @@ static UNSTABLE: FindingKind = FindingKind {
     code: "CD1405",
     severity: Severity::Warning,
     title: "3D acceleration of the virtual machine is on where it is known to fail",
-    why: "VirtualBox draws in 3D through the graphics of the computer around it. With VirtualBox 7.1 and 7.2 on macOS 15 the whole machine ends when \
-          a program draws in 3D; in a session of Wayland with Ubuntu 24.04, windows of newer programs stay white or black.",
+    why: "VirtualBox draws in 3D through the graphics of the computer around it. With VirtualBox 7.1 and 7.2 on macOS 15 of Macs with Apple's \
+          own processors the whole machine ends when a program draws in 3D; in a session of Wayland with Ubuntu 24.04, windows of newer programs stay white or black.",
     cure: "Switch 3D acceleration off: the processor draws, slower and right.",
     example: "VirtualBoxVM quit unexpectedly.",
     since: "0.1.0",
@@ -35,7 +35,7 @@ fn run(facts: &Facts) -> Outcome {
         Ok(_) => {}
         Err(outcome) => return outcome,
     }
-    let candidates = match candidates(facts) {
+    let candidates = match of_any_processor(facts).and_then(described) {
         Ok(candidates) => candidates,
         Err(outcome) => return outcome,
     };
@@ -52,8 +52,8 @@ fn run(facts: &Facts) -> Outcome {
     if !fails(darwin, version) {
         return Outcome::Pass;
     }
-    let (major, minor) = version;
-    Outcome::of(on.into_iter().map(|candidate| of_host(candidate, major, minor)).collect())
+    let arch = facts.machine.as_ref().map_or("", |machine| machine.arch.as_str());
+    Outcome::of(on.into_iter().map(|candidate| of_host(candidate, version, arch)).collect())
 }
 
 /// Whether 3D acceleration is known to fail with this kernel of macOS and this version of VirtualBox.
@@ -61,15 +61,25 @@ fn fails(darwin: u32, version: (u32, u32)) -> bool {
     darwin >= DARWIN_OF_MACOS_15 && matches!(version, (7, 1 | 2))
 }
 
-/// Whether 3D acceleration ends virtual machines on this computer, so that nobody must be told to switch it on.
+/// Whether 3D acceleration may end virtual machines on this computer, so that nobody must be told to switch it on.
 pub(super) fn ends_machines(facts: &Facts) -> bool {
     facts.is_mac() && version(facts).zip(darwin(facts)).is_some_and(|(version, darwin)| fails(darwin, version))
 }
 
-fn of_host(candidate: Candidate<'_>, major: u32, minor: u32) -> Finding {
-    let finding = UNSTABLE
-        .found()
-        .severity(candidate.severity(Severity::Warning))
+/// All that was reported is from Macs with Apple's own processors; whether those of Intel fail, too, nobody said.
+fn of_host(candidate: Candidate<'_>, (major, minor): (u32, u32), arch: &str) -> Finding {
+    let finding = if arch == "aarch64" || is_for_arm(candidate.machine) {
+        UNSTABLE.found().severity(candidate.severity(Severity::Warning))
+    } else {
+        UNSTABLE
+            .found()
+            .severity(Severity::Info)
+            .title("3D acceleration of the virtual machine is on, which fails on other Macs with this macOS")
+            .evidence(format!(
+                "the failure was reported from Macs with Apple's own processors (aarch64), and this one is \"{arch}\""
+            ))
+    };
+    let finding = finding
         .evidence(candidate.shown("accelerate3d", "on"))
         .evidence(format!("VirtualBox {major}.{minor} on macOS 15 or later"));
     candidate.change(finding, "If the machine ends when a program draws in 3D, switch 3D acceleration off.", "--accelerate3d off")
@@ -104,4 +114,26 @@ fn version(facts: &Facts) -> Option<(u32, u32)> {
 
 fn darwin(facts: &Facts) -> Option<u32> {
     facts.machine.as_ref()?.kernel.as_deref()?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{computer, right};
+    use super::*;
+    use crate::facts::VirtualMachine;
+
+    #[test]
+    fn what_was_reported_from_apples_processors_is_no_warning_on_others() {
+        let judge = |arch: &str, os_type: &str| {
+            let machine = VirtualMachine { os_type: Some(os_type.into()), ..right("brainvisa-5.3") };
+            let mut facts = computer("macos", "7.2.4", vec![machine]);
+            let host = facts.machine.as_mut().unwrap();
+            (host.arch, host.kernel) = (arch.into(), Some("24.6.0".into()));
+            let Outcome::Findings(found) = CHECK.judge(&facts) else { panic!("{arch} {os_type}") };
+            found[0].severity
+        };
+        assert_eq!(judge("aarch64", "Ubuntu (ARM 64-bit)"), Severity::Warning);
+        assert_eq!(judge("x86_64", "Ubuntu (ARM 64-bit)"), Severity::Warning, "casa-doctor itself is translated");
+        assert_eq!(judge("x86_64", "Ubuntu (64-bit)"), Severity::Info);
+    }
 }

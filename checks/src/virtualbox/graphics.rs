@@ -32,7 +32,7 @@ static CONTROLLER: FindingKind = FindingKind {
     why: "Linux in VirtualBox draws in 3D through the controller VMSVGA with 3D acceleration. With the older ones (VBoxVGA, VBoxSVGA) or without \
           acceleration the processor draws, and the window cannot be resized properly.",
     cure: "With the machine shut down, choose VMSVGA in its settings under Display, and tick 3D acceleration. If it then shows black or white windows, \
-           switch 3D acceleration off again. On macOS 15 leave it off: VirtualBox 7.1 and 7.2 end the machine with it. If letters and icons are too small to read, \
+           switch 3D acceleration off again. On macOS 15 leave it off: VirtualBox 7.1 and 7.2 end machines with it on Macs with Apple's own processors. If letters and icons are too small to read, \
            as on the fine screen of a Mac, set the scale factor in the same place to 200 %.",
     example: "graphicscontroller=\"vboxvga\"\naccelerate3d=\"off\"",
     since: "0.1.0",
@@ -90,9 +90,9 @@ fn controller(candidate: Candidate<'_>, unstable: bool) -> Option<Finding> {
     }
     if unstable {
         return Some(
-            candidate
-                .change(finding, "Choose the controller VMSVGA.", &options.join(" "))
-                .advise("Also leave 3D acceleration off: this version of VirtualBox ends the machine with it on this macOS."),
+            candidate.change(finding, "Choose the controller VMSVGA.", &options.join(" ")).advise(
+                "Also leave 3D acceleration off: this version of VirtualBox ends machines with it on Macs with this macOS.",
+            ),
         );
     }
     let text = match (is_old, accelerated) {

@@ -54,12 +54,10 @@ impl Candidate<'_> {
     /// Begins with the machine's name, and what must be done before a setting can be changed.
     fn begin(&self, finding: Finding) -> Finding {
         match self.machine.state.as_deref() {
-            Some("running" | "paused" | "saved" | "starting" | "stuck") => {
-                let state = self.machine.state.as_deref().unwrap_or_default();
-                finding
-                    .evidence(format!("{}: VMState is {state}", self.machine.name))
-                    .advise("Shut the virtual machine down first: a setting cannot be changed while it runs or is saved.")
-            }
+            // There are many more states, such as "gurumeditation", "stopping" and, since 7.0, "aborted-saved".
+            Some(state) if !matches!(state, "poweroff" | "aborted" | "teleported" | "unknown") => finding
+                .evidence(format!("{}: VMState is {state}", self.machine.name))
+                .advise("Shut the virtual machine down first: a setting cannot be changed while it runs or is saved."),
             _ => finding,
         }
     }
@@ -97,8 +95,18 @@ impl Candidate<'_> {
     }
 }
 
-/// The machines that are looked at: those named after BrainVISA, or else the only one when it is for Linux.
+/// The machines whose settings are looked at. Other processors have other graphics controllers.
 fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
+    let mut found = of_any_processor(facts)?;
+    found.retain(|candidate| !is_for_arm(candidate.machine));
+    if found.is_empty() {
+        return Err(Outcome::Skipped("the virtual machine is for ARM processors, whose settings are others".to_owned()));
+    }
+    described(found)
+}
+
+/// The machines named after BrainVISA, or else the only one when it is for Linux.
+fn of_any_processor(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
     let virtualbox = virtualbox(facts)?;
     let Some(manage) = virtualbox.manage.as_deref() else {
         return Err(Outcome::Skipped(
@@ -121,11 +129,11 @@ fn candidates(facts: &Facts) -> Result<Vec<Candidate<'_>>, Outcome> {
     if found.is_empty() {
         return Err(Outcome::Skipped("no virtual machine is named after BrainVISA or casa-distro".to_owned()));
     }
-    // Other processors have other graphics controllers.
-    found.retain(|candidate| !is_for_arm(candidate.machine));
-    if found.is_empty() {
-        return Err(Outcome::Skipped("the virtual machine is for ARM processors, whose settings are others".to_owned()));
-    }
+    Ok(found)
+}
+
+/// Those that VBoxManage told about, or why it told about none.
+fn described(found: Vec<Candidate<'_>>) -> Result<Vec<Candidate<'_>>, Outcome> {
     match found.iter().find_map(|candidate| candidate.machine.error.as_ref()) {
         Some(reason) if found.iter().all(|candidate| candidate.machine.error.is_some()) => Err(Outcome::Unknown(reason.clone())),
         _ => Ok(found.into_iter().filter(|candidate| candidate.machine.error.is_none()).collect()),
@@ -227,6 +235,26 @@ mod tests {
     fn a_machine_by_the_recipe_has_no_finding() {
         for os in ["linux", "macos", "windows"] {
             assert!(severities(&computer(os, "7.2.22", vec![right("brainvisa-5.1")])).is_empty(), "{os}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_not_at_rest_is_shut_down_first() {
+        for (state, is_at_rest) in [
+            ("poweroff", true),
+            ("aborted", true),
+            ("running", false),
+            ("saved", false),
+            ("gurumeditation", false),
+            ("aborted-saved", false),
+            ("stopping", false),
+        ] {
+            let machine = VirtualMachine { state: Some(state.into()), video_memory_mb: Some(16), ..right("brainvisa-5.1") };
+            let Outcome::Findings(found) = graphics::MEMORY_CHECK.judge(&computer("linux", "7.2.22", vec![machine])) else {
+                panic!("{state}");
+            };
+            let is_told = found[0].advice.iter().any(|advice| advice.text.contains("Shut the virtual machine down first"));
+            assert_eq!(is_told, !is_at_rest, "{state}");
         }
     }
 

@@ -59,15 +59,23 @@ fn is_file(host: &dyn Host, directory: &Path, name: &str) -> bool {
 fn reach_daemon(host: &dyn Host) -> Result<(), LaunchError> {
     // What cannot be asked that way, such as a daemon behind ssh, is left to the client.
     let Ok(daemon) = docker_daemon::daemon(host, DAEMON_LIMIT) else { return Ok(()) };
+    // Another one, such as that of a user or of Podman, is not started in that way, and asks for no group.
+    let is_of_the_machine = |socket: &str| matches!(socket, "/var/run/docker.sock" | "/run/docker.sock");
     Err(LaunchError::Daemon(match daemon {
         Daemon::Answers | Daemon::NotNeeded => return Ok(()),
-        Daemon::Denied { socket } => format!(
+        Daemon::Denied { socket } if is_of_the_machine(&socket) => format!(
             "this user may not talk to the Docker daemon at {socket} (docker-daemon-denied): an administrator has to add you to the group \
              \"docker\", after which you log in again"
         ),
-        Daemon::Down { socket, reason } => format!(
+        Daemon::Denied { socket } => format!(
+            "this user may not talk to the daemon at {socket}, to which DOCKER_HOST or Docker's context leads (docker-daemon-denied)"
+        ),
+        Daemon::Down { socket, reason } if is_of_the_machine(&socket) => format!(
             "the Docker daemon at {socket} does not answer, {reason} (docker-daemon-down): start it, with \"sudo systemctl start docker\" or \
              by starting Docker Desktop"
+        ),
+        Daemon::Down { socket, reason } => format!(
+            "the daemon at {socket}, to which DOCKER_HOST or Docker's context leads, does not answer, {reason} (docker-daemon-down): start it"
         ),
         Daemon::Hung { socket } => {
             format!("the Docker daemon at {socket} accepts the connection and says nothing (docker-daemon-down): restart it")

@@ -274,7 +274,16 @@ fn tell_of_other_machines(host: &dyn Host, kind: EngineKind, told: &mut Told) {
     let Some(place) = place else { return };
     let local = place.strip_prefix("unix://");
     let virtual_machine = local.is_some_and(|path| {
-        let marks = ["/.docker/desktop/", "/.docker/run/", "/.colima/", "/.lima/", "/.rd/", "/podman-machine"];
+        let marks = [
+            "/.docker/desktop/",
+            "/.docker/run/",
+            "/.colima/",
+            "/.config/colima/",
+            "/.lima/",
+            "/.orbstack/",
+            "/.rd/",
+            "/podman-machine",
+        ];
         marks.iter().any(|mark| path.contains(mark))
     });
     if virtual_machine {

@@ -109,8 +109,19 @@ fn what_keeps_docker_from_starting_is_told_with_its_finding() {
     }
     let denied = machine_with(Peer::Refuses(std::io::ErrorKind::PermissionDenied));
     assert!(refused(&denied, "casa:5").contains("docker-daemon-denied"));
+    assert!(refused(&denied, "casa:5").contains("the group"));
     let down = machine_with(Peer::Refuses(std::io::ErrorKind::ConnectionRefused));
     assert!(refused(&down, "casa:5").contains("docker-daemon-down"));
+    let own = |kind| {
+        let socket = "/run/user/1000/podman/podman.sock";
+        machine()
+            .peer(Address::Unix(socket.into()), Peer::Refuses(kind))
+            .env("DOCKER_HOST", "unix:///run/user/1000/podman/podman.sock")
+    };
+    let told = refused(&own(std::io::ErrorKind::PermissionDenied), "casa:5");
+    assert!(told.contains("docker-daemon-denied") && !told.contains("the group"), "{told}");
+    let told = refused(&own(std::io::ErrorKind::ConnectionRefused), "casa:5");
+    assert!(told.contains("docker-daemon-down") && !told.contains("sudo"), "{told}");
 }
 
 #[test]
@@ -143,6 +154,12 @@ fn engines_of_other_machines_are_told() {
         told.warnings.join(" ")
     };
     assert!(told("ssh://anna@server").contains("another machine"));
-    assert!(told("unix:///home/anna/.docker/desktop/docker.sock").contains("virtual machine"));
+    for socket in [
+        "/home/anna/.docker/desktop/docker.sock",
+        "/Users/anna/.orbstack/run/docker.sock",
+        "/Users/anna/.config/colima/default/docker.sock",
+    ] {
+        assert!(told(&format!("unix://{socket}")).contains("virtual machine"), "{socket}");
+    }
     assert!(told("unix:///run/user/1000/docker.sock").is_empty());
 }

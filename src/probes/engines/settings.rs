@@ -13,12 +13,14 @@ const LIMIT: u64 = 1 << 20;
 
 /// The directives that are judged. Those that take more than yes and no have their words beside them; a list of paths or names
 /// has none (apptainer.conf of 1.4, and singularity.conf of SingularityCE 4).
-const DIRECTIVES: [(&str, &[&str]); 16] = [
+const DIRECTIVES: [(&str, &[&str]); 19] = [
     ("allow container dir", &["yes", "no"]),
     ("allow container extfs", &["yes", "no"]),
     ("allow container sif", &["yes", "no"]),
     ("allow container squashfs", &["yes", "no"]),
+    ("allow kernel squashfs", &["yes", "no"]),
     ("allow setuid", &["yes", "no"]),
+    ("allow setuid-mount squashfs", &["yes", "no", "iflimited"]),
     ("allow user ns", &["yes", "no"]),
     ("always use nv", &["yes", "no"]),
     ("limit container groups", &[]),
@@ -28,6 +30,7 @@ const DIRECTIVES: [(&str, &[&str]); 16] = [
     ("mount home", &["yes", "no"]),
     ("mount sys", &["yes", "no"]),
     ("mount tmp", &["yes", "no"]),
+    ("sif fuse", &["yes", "no"]),
     ("use nvidia-container-cli", &["yes", "no"]),
     ("user bind control", &["yes", "no"]),
 ];
@@ -107,6 +110,10 @@ mod tests {
         let found = settings(&host, Path::new("/usr/bin/apptainer")).unwrap();
         assert_eq!(found.config, Path::new("/etc/apptainer/apptainer.conf"));
         assert_eq!(found.values["mount tmp"], "no");
+        let own = format!("/data/apptainer/{}/etc/apptainer/apptainer.conf", std::env::consts::ARCH);
+        let unprivileged = host.file("/data/apptainer/bin/apptainer", "#!/bin/bash\n").file(&own, "mount tmp = yes\n");
+        let found = settings(&unprivileged, Path::new("/data/apptainer/bin/apptainer")).unwrap();
+        assert_eq!(found.config, Path::new(&own), "and not that of the package that is there as well");
         let none = RecordedHost::new().file("/usr/bin/apptainer", "");
         assert!(settings(&none, Path::new("/usr/bin/apptainer")).unwrap_err().contains("apptainer.conf"));
     }

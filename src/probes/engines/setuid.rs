@@ -19,7 +19,9 @@ pub(super) fn libexec(host: &dyn Host, kind: EngineKind, program: &Path, limit: 
     let name = kind.program();
     let has_starter =
         |bin: &PathBuf| ["starter", "starter-suid"].iter().any(|starter| host.symlink_metadata(&bin.join(starter)).is_ok());
-    ["libexec", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "lib", "lib64"]
+    // The last one is where Apptainer's own installer puts it (`install-unprivileged.sh`).
+    let unprivileged = format!("{}/libexec", std::env::consts::ARCH);
+    ["libexec", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "lib", "lib64", &unprivileged]
         .iter()
         .map(|part| prefix.join(part).join(name).join("bin"))
         .find(has_starter)
@@ -152,6 +154,14 @@ mod tests {
         // Of a directive that stands there twice the engine takes the first.
         let twice = installed(0o4755, 0).file("/etc/apptainer/apptainer.conf", "allow setuid = yes\nallow setuid = no\n");
         assert_eq!(state_of(&twice), Setuid::Works);
+    }
+
+    #[test]
+    fn what_needs_no_administrator_has_a_directory_for_each_processor() {
+        let folder = format!("/data/apptainer/{}/libexec/apptainer/bin", std::env::consts::ARCH);
+        let program = Path::new("/data/apptainer/bin/apptainer");
+        let host = RecordedHost::new().file("/data/apptainer/bin/apptainer", "").file(format!("{folder}/starter"), "");
+        assert_eq!(libexec(&host, EngineKind::Apptainer, program, Duration::ZERO), Some(folder.into()));
     }
 
     #[test]

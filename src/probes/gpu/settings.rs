@@ -34,14 +34,16 @@ pub(super) fn settings(host: &dyn Host) -> Option<NvSettings> {
 }
 
 /// Where an engine's configuration stands, as the program's own place tells: `/usr` has it in `/etc`, every other prefix in its
-/// own `etc`. That of the program's own name comes first: a package that is taken out leaves its configuration behind.
+/// own `etc`, or in that of the processor where Apptainer's own installer put it (`install-unprivileged.sh`). That of the program's own
+/// name comes first: a package that is taken out leaves its configuration behind.
 pub(in crate::probes) fn directories(program: &Path) -> Vec<PathBuf> {
     let mut names = ["apptainer", "singularity"];
     if program.file_name().is_some_and(|name| name == "singularity") {
         names.reverse();
     }
     let prefix = program.parent().and_then(Path::parent).filter(|prefix| *prefix != Path::new("/usr") && *prefix != Path::new("/"));
-    let roots = prefix.map(|prefix| prefix.join("etc")).into_iter().chain(["/etc".into(), "/usr/local/etc".into()]);
+    let own = prefix.map(|prefix| [prefix.join("etc"), prefix.join(std::env::consts::ARCH).join("etc")]);
+    let roots = own.into_iter().flatten().chain(["/etc".into(), "/usr/local/etc".into()]);
     roots.flat_map(|root| names.map(|name| root.join(name))).collect()
 }
 

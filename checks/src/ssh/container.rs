@@ -33,7 +33,7 @@ static MOUNTED: FindingKind = FindingKind {
     code: "CD0410",
     severity: Severity::Error,
     title: "A directory is mounted at .ssh in the container's home directory",
-    why: "The container's home directory is a mount itself, and Singularity before 3.5 refuses a mount inside of it, so that nothing starts. Later versions and Apptainer accept it; every program in the container can then read the private keys. casa_distro hands the ssh agent on to the container, so that the directory is not needed there.",
+    why: "The container's home directory is a mount itself, and Singularity before 4 refuses a mount inside of it, at least on some systems, so that nothing starts. Later versions and Apptainer accept it; every program in the container can then read the private keys. casa_distro hands the ssh agent on to the container, so that the directory is not needed there.",
     cure: "Remove the mount and use an ssh agent. Only known_hosts is worth copying.",
     example: "\"mounts\": { \"/casa/home/.ssh\": \"/home/anna/.ssh\" }",
     since: "0.1.0",
@@ -95,9 +95,10 @@ fn by_mount(facts: &Facts, environment: &Environment, container: &str, host: &st
     )
 }
 
-/// Singularity has made directories for mounts inside of mounts since this version ("Fix nested binds with session overrided path").
-/// Apptainer 1.4 was seen to make such a mount.
-const NESTED_MOUNTS: (u32, u32) = (3, 5);
+/// Singularity makes directories for mounts inside of mounts since 3.5 ("Fix nested binds with session overrided path"), and BrainVISA
+/// had to give up such a mount a year after that, since containers did not start with it on some systems (casa-distro, 42ccd31 of 2021).
+/// Apptainer 1.4 was seen to make it.
+const NESTED_MOUNTS: (u32, u32) = (4, 0);
 
 /// An error where the engine refuses it.
 fn severity(facts: &Facts, finding: Finding) -> Finding {
@@ -201,7 +202,7 @@ mod tests {
         let facts = mounted("/casa/home/.ssh/", Some("$HOME/.ssh"), "environment");
         for (kind, version, severity) in [
             (EngineKind::Singularity, Some("3.4.2"), Severity::Error),
-            (EngineKind::Singularity, Some("3.5.0"), Severity::Warning),
+            (EngineKind::Singularity, Some("3.11.4"), Severity::Error),
             (EngineKind::Singularity, Some("4.3.0"), Severity::Warning),
             (EngineKind::Singularity, None, Severity::Warning),
             (EngineKind::Apptainer, None, Severity::Warning),

@@ -177,7 +177,9 @@ impl Learner {
             let value = given.value.trim();
             // A path is no secret by itself, and other texts must go on naming it.
             let tells = value.chars().any(char::is_alphabetic) && !value.contains('/') && !vocabulary::is_common(value);
-            if value.len() >= SHORTEST_VALUE && tells {
+            // An option stays the option that it is; a secret that is its value has a shape of its own.
+            let is_option = value.starts_with("--") && value.contains(' ');
+            if value.len() >= SHORTEST_VALUE && tells && !is_option {
                 self.literal(value, &given.stand_in, Edges::Value);
             }
         }

@@ -132,3 +132,19 @@ fn a_machine_that_only_an_option_of_an_engine_or_a_cluster_names_is_taken_out_ev
     }
     assert!(!redactor.text("[obelix] on zorro, gaston").contains(['z', 'g', 'x']));
 }
+
+#[test]
+fn an_option_that_stands_in_a_variable_as_well_is_still_seen_to_be_one() {
+    let base = include_str!("../../../tests/machines/config-shared-machines--one-static-mode/facts.json");
+    let mut value = serde_json::from_str::<Value>(base).unwrap()["facts"].take();
+    let file = &mut value["environment"]["found"]["file"]["value"];
+    file["env"] = json!({"MINE": "--docker-password zqabdvzj"});
+    file["container_options"] = json!(["--docker-password zqabdvzj"]);
+    let facts: Facts = serde_json::from_value(value).unwrap();
+    let redactor = Redactor::new(&facts, &Private::default(), &[]);
+    let told = tree_of_json::from(&redactor.facts(&facts).unwrap()).unwrap();
+    let file = &told["environment"]["found"]["file"]["value"];
+    let option = file["container_options"][0].as_str().unwrap();
+    assert!(option.starts_with("--docker-password <"), "{option}");
+    assert!(!file.to_string().contains("zqabdvzj"), "{file}");
+}

@@ -3,37 +3,25 @@
 use super::super::pattern::{Captures, Pattern, Texts};
 use crate::finding::Severity;
 
-/// What keeps Qt from connecting to the screen, and therefore from loading its plugin.
-const SCREEN_FAILED: &[&str] = &[
-    "x-empty-cookie",
-    "x-cookie-invalid",
-    "x-wrong-auth",
-    "x-no-display",
-    "x-no-display-named",
-    "x-forwarding-dead",
-    "x-network-display",
-    "x-unreachable",
-    "mac-launchd-display",
-    "qt-xcb-cursor",
-    "qt-xcb-library",
-];
-
-/// What keeps Qt from loading its plugin, the screen first.
-const PLUGIN_FAILED: &[&str] = &[
-    "x-empty-cookie",
-    "x-cookie-invalid",
-    "x-wrong-auth",
-    "x-no-display",
-    "x-no-display-named",
-    "x-forwarding-dead",
-    "x-network-display",
-    "x-unreachable",
-    "mac-launchd-display",
-    "qt-xcb-cursor",
-    "qt-xcb-library",
-    "qt-opencv-plugins",
-    "qt-xcb-absent",
-];
+/// What keeps Qt from connecting to the screen, and therefore from loading its plugin, and what else does.
+macro_rules! screen_failed {
+    ($($other:literal),*) => {
+        &[
+            "x-empty-cookie",
+            "x-cookie-invalid",
+            "x-wrong-auth",
+            "x-no-display",
+            "x-no-display-named",
+            "x-forwarding-dead",
+            "x-network-display",
+            "x-unreachable",
+            "mac-launchd-display",
+            "qt-xcb-cursor",
+            "qt-xcb-library",
+            $($other),*
+        ]
+    };
+}
 
 /// Whether the directory is the one that the package opencv-python brings.
 fn is_of_opencv(captures: &Captures) -> bool {
@@ -74,7 +62,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "Could not find the Qt platform plugin 'xcb' in '{directory*}'",
         ]),
         when: Some(is_of_opencv),
-        follows: SCREEN_FAILED,
+        follows: screen_failed!(),
         cause: "The Python package opencv-python makes Qt take its own plugins, which belong to another version of Qt than the program's.",
         cure: "Install opencv-python-headless in place of opencv-python (mostly in ~/.local), or set QT_QPA_PLATFORM_PLUGIN_PATH to the plugins of the program's Qt after cv2 is imported.",
         confirm: "pip list shows opencv-python, and the directory in the message is inside it.",
@@ -101,7 +89,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
             "no Qt platform plugin could be initialized",
             "could not find or load the Qt platform plugin 'xcb'",
         ]),
-        follows: PLUGIN_FAILED,
+        follows: screen_failed!("qt-opencv-plugins", "qt-xcb-absent"),
         cause: "Qt found its X11 plugin and could not start it: either the screen cannot be reached, or a library is missing. The message before this one says which; here it is not in the log.",
         cure: "Run the program again with QT_DEBUG_PLUGINS=1 and read the lines before this message; casa-doctor tells whether the screen is the reason.",
         confirm: "Whether the X server of DISPLAY can be reached from where the program runs.",

@@ -8,7 +8,8 @@ use casa_doctor_checks::{dialect, registry};
 use crate::catalog::Selection;
 use crate::report::CheckRun;
 
-/// Runs the checks that are wanted, and keeps of what they find what is wanted. The time of a check is that of the slowest
+/// Runs the checks that are wanted, keeps of what they find what is wanted, and says which commands are for bash where the user's
+/// shell is of another kind. The time of a check is that of the slowest
 /// probe that it rests on, plus its own.
 pub(crate) fn judge(facts: &Facts, selection: &Selection) -> Vec<CheckRun> {
     registry::checks()

@@ -243,6 +243,21 @@ fn singularity_gets_variables_under_its_own_name() {
     assert!(plan.process_env.contains_key(OsStr::new("SINGULARITYENV_A")));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_an_old_singularity_would_spoil_reaches_the_command_by_the_script() {
+    let mut merged = configuration();
+    merged["env"]["PRICE"] = json!("5 `x`");
+    let start = |version| {
+        let facts = facts_with(EngineKind::Singularity, "/usr/bin/singularity", version);
+        let plan = planned(&machine(), &merged, &facts, &request(OpenGl::Container));
+        String::from_utf8(plan.dialect().scripts(&plan)[0].1.clone()).unwrap()
+    };
+    let old = start("3.7.4");
+    assert!(old.contains("export PRICE='5 `x`'\n") && !old.contains("export A="), "{old}");
+    assert!(!start("4.1.0").contains("export PRICE="), "its engine hands it over");
+}
+
 #[test]
 fn an_image_may_be_given_and_must_exist() {
     let host = machine().file("/data/other.sif", "").env("PWD", "/data");
